@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error.h"
+
+namespace spectra {
+namespace {
+
+constexpr size_t kBufferBytes = size_t{1} << 20;
+
+/// A name beside `target` that no other process uses.
+fs::path temporary_name(const fs::path& target) {
+  fs::path clean = target.lexically_normal();
+  if (!clean.has_filename()) clean = clean.parent_path();
+  return clean.parent_path() / fmt::format(".{}.partial-{}", clean.filename().string(), ::getpid());
+}
+
+void write_all(int descriptor, const char* data, size_t size, const fs::path& path) {
+  while (size > 0) {
+    const ssize_t n = ::write(descriptor, data, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw io_error("write", path.string());
+    data += n;
+    size -= static_cast<size_t>(n);
+  }
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw io_error("open", path.string());
+  struct stat info {};
+  if (::fstat(descriptor, &info) != 0 || S_ISDIR(info.st_mode)) {
+    const int code = S_ISDIR(info.st_mode) ? EISDIR : errno;
+    ::close(descriptor);
+    errno = code;
+    throw io_error("open", path.string());
+  }
+  size_ = static_cast<size_t>(info.st_size);
+  if (size_ > 0) {
+    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+    if (address == MAP_FAILED) {
+      ::close(descriptor);
+      throw io_error("map", path.string());
+    }
+    data_ = static_cast<const std::byte*>(address);
+  }
+  ::close(descriptor);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::string read_file(const fs::path& path, size_t limit) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw io_error("open", path.string());
+  std::string bytes, chunk(kBufferBytes, '\0');
+  for (;;) {
+    const ssize_t n = ::read(descriptor, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int code = errno;
+      ::close(descriptor);
+      errno = code;
+      throw io_error("read", path.string());
+    }
+    if (n == 0) break;
+    bytes.append(chunk.data(), static_cast<size_t>(n));
+    if (bytes.size() > limit) {
+      ::close(descriptor);
+      throw bad_input(fmt::format("{} is larger than {} bytes, the limit for this kind of file", path.string(), limit));
+    }
+  }
+  ::close(descriptor);
+  return bytes;
+}
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  const fs::path temporary = temporary_name(path);
+  OutputFile out(temporary);
+  out.write(bytes);
+  out.close();
+  std::error_code failed;
+  fs::rename(temporary, path, failed);
+  if (failed) {
+    fs::remove(temporary);
+    errno = failed.value();
+    throw io_error("write", path.string());
+  }
+  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+OutputFile::OutputFile(const fs::path& path) : path_(path) {
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) throw io_error("write", path.string());
+  buffer_.reserve(kBufferBytes);
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(path_.c_str());
+}
+
+void OutputFile::write(const void* data, size_t size) {
+  written_ += size;
+  if (buffer_.size() + size > kBufferBytes) flush();
+  if (size >= kBufferBytes) return write_all(descriptor_, static_cast<const char*>(data), size, path_);
+  buffer_.append(static_cast<const char*>(data), size);
+}
+
+void OutputFile::flush() {
+  write_all(descriptor_, buffer_.data(), buffer_.size(), path_);
+  buffer_.clear();
+}
+
+void OutputFile::close() {
+  flush();
+  if (::fsync(descriptor_) != 0) throw io_error("write", path_.string());
+  const int descriptor = std::exchange(descriptor_, -1);
+  if (::close(descriptor) != 0) throw io_error("write", path_.string());
+}
+
+void sync_directory(const fs::path& path) {
+  const int descriptor = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) throw io_error("open", path.string());
+  const int result = ::fsync(descriptor);
+  ::close(descriptor);
+  if (result != 0 && errno != EINVAL) throw io_error("write", path.string());
+}
+
+void require_new_directory(const fs::path& out) {
+  std::error_code ignored;
+  if (!fs::exists(out, ignored)) return;
+  if (fs::is_directory(out, ignored) && fs::is_empty(out, ignored)) return;
+  throw bad_input(fmt::format("{} exists already", out.string()), "choose another --out, or remove it first");
+}
+
+AtomicDirectory::AtomicDirectory(const fs::path& target, bool replace)
+    : target_(target), temporary_(temporary_name(target)), replace_(replace) {
+  if (!replace) require_new_directory(target);
+  std::error_code failed;
+  fs::remove_all(temporary_, failed);
+  fs::create_directories(temporary_, failed);
+  if (failed) {
+    errno = failed.value();
+    throw io_error("create", temporary_.string());
+  }
+}
+
+AtomicDirectory::~AtomicDirectory() {
+  std::error_code ignored;
+  if (!committed_) fs::remove_all(temporary_, ignored);
+}
+
+void AtomicDirectory::commit() {
+  for (const auto& entry : fs::recursive_directory_iterator(temporary_))
+    if (entry.is_directory()) sync_directory(entry.path());
+  sync_directory(temporary_);
+  fs::path old;
+  if (fs::exists(target_) && replace_ && !fs::is_empty(target_)) {
+    old = temporary_;
+    old += "-old";
+    fs::rename(target_, old);
+  }
+  std::error_code failed;
+  fs::rename(temporary_, target_, failed);
+  if (failed) {
+    errno = failed.value();
+    throw io_error("create", target_.string());
+  }
+  committed_ = true;
+  const fs::path parent = fs::absolute(target_).lexically_normal().parent_path();
+  sync_directory(parent);
+  std::error_code ignored;
+  if (!old.empty()) fs::remove_all(old, ignored);
+}
+
+}  // namespace spectra

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "base/system.h"
+
+namespace spectra {
+namespace {
+int pool_size = 0;
+}
+
+void parallel_for(size_t count, const std::function<void(size_t)>& body, int threads) {
+  const size_t workers = std::min(count, static_cast<size_t>(threads > 0 ? threads : cpu_count()));
+  if (workers <= 1) {
+    for (size_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+  std::atomic<size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    for (size_t i = next++; i < count; i = next++) {
+      try {
+        body(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = count;
+      }
+    }
+  };
+  std::vector<std::thread> pool;
+  for (size_t t = 1; t < workers; ++t) pool.emplace_back(work);
+  work();
+  for (std::thread& thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+int set_compute_threads(int threads) {
+  pool_size = threads > 0 ? threads : cpu_count();
+#ifdef _OPENMP
+  omp_set_num_threads(pool_size);
+#endif
+  return pool_size;
+}
+
+int compute_threads() { return pool_size > 0 ? pool_size : set_compute_threads(0); }
+
+}  // namespace spectra

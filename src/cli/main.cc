@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/system.h"
+#include "cli/command.h"
+
+namespace spectra::cli {
+int parse_and_run(int argc, char** argv);  // parser.cc, the only file that sees CLI11
+}
+
+int main(int argc, char** argv) {
+  using spectra::Exit;
+  spectra::catch_interrupts();
+  try {
+    return spectra::cli::parse_and_run(argc, argv);
+  } catch (const spectra::Error& error) {
+    spectra::error_line(error.what(), error.hint());
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    spectra::error_line("out of memory", "use a smaller model, batch or context");
+    return static_cast<int>(Exit::kRefused);
+  } catch (const std::exception& error) {
+    spectra::error_line(error.what());
+    return static_cast<int>(Exit::kFailed);
+  }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// One training step's forward and backward pass of the model, written against ops::Backend only: no precision, no device here.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+#include "ops/backend.h"
+
+namespace spectra::train {
+
+/// A trained parameter and everything the optimizer keeps for it; all in master precision, shapes of `info`.
+struct TrainedParameter {
+  model::Parameter info;
+  ops::Tensor weight, gradient, moment1, moment2;
+  ops::Tensor scales;                 ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family
+  ops::QuantizeStats* stats = nullptr;
+  bool decayed() const { return info.role != model::Role::kNorm; }
+};
+
+class Transformer {
+ public:
+  /// Allocates parameters, gradients, moments and the activations of one micro-batch of `batch` x `time` tokens.
+  Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time);
+  ~Transformer();
+
+  /// N(0, 0.02²) for matrices, 1 for norms; a pure function of seed and parameter name, the same for every family.
+  void initialize(uint64_t seed);
+  std::vector<TrainedParameter>& parameters();
+  /// Recomputes GEMM weights (codes and scales) from the master weights. Call after every change of the weights.
+  void quantize();
+
+  /// Adds to gradients() the gradient of scale * (sum of losses) and returns nothing to the host: see loss().
+  /// `tokens` and `targets`: batch * time each, row by row; target -1 = not scored.
+  void forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale);
+  /// Forward only; adds to loss(). `logprobs`: batch * time values of log p(target), or empty.
+  void evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs = {});
+  /// Sum of losses (nats) since reset_loss(). Synchronizes.
+  double loss();
+  void reset_loss();
+
+  int64_t batch() const;
+  int64_t time() const;
+  const model::Config& config() const;
+  /// Bytes a Transformer of this shape allocates: parameters and optimizer, activations. For the preflight check.
+  static uint64_t memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spectra::train
