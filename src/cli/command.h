@@ -16,14 +16,14 @@ struct Option {
   std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*> target;
   bool required = false;
   bool advanced = false;              ///< shown by --help-all only
-  std::vector<std::string> choices;   ///< allowed values; empty = any
+  std::vector<std::string> choices = {};///< allowed values; empty = any
 };
 
 struct Command {
   std::string name, summary;
   std::vector<Option> options;
   std::function<void()> run;          ///< throws Error
-  std::vector<std::string> examples;  ///< whole command lines, shown under --help
+  std::vector<std::string> examples = {};///< whole command lines, shown under --help
 };
 
 /// Set by options every command has.

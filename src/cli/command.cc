@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.h"
+
+#include <cstdio>
+
+namespace spectra::cli {
+
+std::vector<Command> all_commands() {
+  std::vector<Command> commands;
+  return commands;
+}
+
+Global& global() {
+  static Global options;
+  return options;
+}
+
+void print_json(const std::string& json) {
+  std::fwrite(json.data(), 1, json.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace spectra::cli
