@@ -13,7 +13,9 @@ inline std::filesystem::path data_directory() {
   const char* given = std::getenv("SPECTRA_TEST_DATA");
   return given != nullptr ? std::filesystem::path(given) : std::filesystem::path(SPECTRA_SOURCE_DIR) / "../shared/data";
 }
-inline std::filesystem::path golden(const std::string& name) { return std::filesystem::path(SPECTRA_SOURCE_DIR) / "tests/golden" / name; }
+inline std::filesystem::path golden(const std::string& name) {
+  return std::filesystem::path(SPECTRA_SOURCE_DIR) / "tests/golden" / name;
+}
 
 /// A fresh directory that is removed with the object.
 class TemporaryDirectory {
@@ -37,10 +39,10 @@ class TemporaryDirectory {
 }  // namespace spectra::test
 
 /// Skips (fails in CI) where the reference data is absent.
-#define SPECTRA_NEEDS_DATA(path)                                                                       \
-  do {                                                                                                 \
-    if (!std::filesystem::exists(path)) {                                                              \
-      if (std::getenv("CI") != nullptr) FAIL() << path << " must be present in CI";                    \
-      GTEST_SKIP() << "SKIPPED: no reference data at " << path;                                        \
-    }                                                                                                  \
+#define SPECTRA_NEEDS_DATA(path)                                                    \
+  do {                                                                              \
+    if (!std::filesystem::exists(path)) {                                           \
+      if (std::getenv("CI") != nullptr) FAIL() << path << " must be present in CI"; \
+      GTEST_SKIP() << "SKIPPED: no reference data at " << path;                     \
+    }                                                                               \
   } while (false)

@@ -9,9 +9,9 @@ struct Row {
   const char* name;
   size_t size;
 };
-constexpr Row kRows[] = {{DType::kF64, "F64", 8},   {DType::kF32, "F32", 4}, {DType::kF16, "F16", 2}, {DType::kBf16, "BF16", 2},
-                         {DType::kI64, "I64", 8},   {DType::kI32, "I32", 4}, {DType::kI16, "I16", 2}, {DType::kI8, "I8", 1},
-                         {DType::kU16, "U16", 2},   {DType::kU8, "U8", 1},   {DType::kBool, "BOOL", 1}};
+constexpr Row kRows[] = {{DType::kF64, "F64", 8}, {DType::kF32, "F32", 4}, {DType::kF16, "F16", 2},  {DType::kBf16, "BF16", 2},
+                         {DType::kI64, "I64", 8}, {DType::kI32, "I32", 4}, {DType::kI16, "I16", 2},  {DType::kI8, "I8", 1},
+                         {DType::kU16, "U16", 2}, {DType::kU8, "U8", 1},   {DType::kBool, "BOOL", 1}};
 
 }  // namespace
 

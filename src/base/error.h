@@ -13,12 +13,12 @@ namespace spectra {
 /// Exit codes of the command line tool; every Error carries the one it ends the process with.
 enum class Exit : int {
   kOk = 0,
-  kFailed = 1,       ///< something outside our control failed: I/O, the network
-  kUsage = 2,        ///< wrong options
-  kBadInput = 3,     ///< a file, model, recipe or text that cannot be used
-  kThreshold = 4,    ///< a threshold that was asked for was missed
-  kRefused = 5,      ///< would not fit in memory or on disk; nothing was started
-  kInterrupted = 130 ///< SIGINT or SIGTERM, after saving what there was to save
+  kFailed = 1,        ///< something outside our control failed: I/O, the network
+  kUsage = 2,         ///< wrong options
+  kBadInput = 3,      ///< a file, model, recipe or text that cannot be used
+  kThreshold = 4,     ///< a threshold that was asked for was missed
+  kRefused = 5,       ///< would not fit in memory or on disk; nothing was started
+  kInterrupted = 130  ///< SIGINT or SIGTERM, after saving what there was to save
 };
 
 class Error : public std::runtime_error {
@@ -46,11 +46,12 @@ Error io_error(const std::string& action, const std::string& path);
 
 }  // namespace spectra
 
-/// Aborts when an invariant of our own code does not hold. Further arguments are formatted: SPECTRA_CHECK(a == b, "a={} b={}", a, b).
-#define SPECTRA_CHECK(expression, ...)                                                                      \
-  do {                                                                                                      \
-    if (!(expression)) [[unlikely]]                                                                         \
-      ::spectra::check_failed(#expression, __FILE__, __LINE__, ::spectra::detail::values(__VA_ARGS__));     \
+/// Aborts when an invariant of our own code does not hold. Further arguments are formatted: SPECTRA_CHECK(a == b, "a={} b={}", a,
+/// b).
+#define SPECTRA_CHECK(expression, ...)                                                                  \
+  do {                                                                                                  \
+    if (!(expression)) [[unlikely]]                                                                     \
+      ::spectra::check_failed(#expression, __FILE__, __LINE__, ::spectra::detail::values(__VA_ARGS__)); \
   } while (false)
 
 namespace spectra::detail {

@@ -49,7 +49,7 @@ static inline fp16 to_fp16(float value) {
   const uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return {static_cast<uint16_t>(sign | 0x7e00u)};
   if (magnitude >= 0x477ff000u) return {static_cast<uint16_t>(sign | 0x7c00u)};  // >= 65520 rounds to infinity
-  if (magnitude >= 0x38800000u) {  // normal: drop 13 bits, round to even
+  if (magnitude >= 0x38800000u) {                                                // normal: drop 13 bits, round to even
     const uint32_t rebased = magnitude - (112u << 23);
     return {static_cast<uint16_t>(sign | ((rebased + 0xfffu + ((rebased >> 13) & 1u)) >> 13))};
   }

@@ -13,9 +13,9 @@ void set_quiet(bool quiet);
 bool is_quiet();
 bool stderr_is_terminal();
 
-void log_line(const std::string& text);                                    ///< plain information
-void warn_line(const std::string& text);                                   ///< "warning: ..."
-void error_line(const std::string& text, const std::string& hint = "");    ///< "error: ...\n  hint"
+void log_line(const std::string& text);                                  ///< plain information
+void warn_line(const std::string& text);                                 ///< "warning: ..."
+void error_line(const std::string& text, const std::string& hint = "");  ///< "error: ...\n  hint"
 
 template <class... Args>
 void log_info(fmt::format_string<Args...> format, Args&&... args) {

@@ -23,7 +23,12 @@ size_t terminal_width() {
 }  // namespace
 
 Progress::Progress(std::string title, uint64_t total, uint64_t start)
-    : title_(std::move(title)), total_(total), start_(start), terminal_(stderr_is_terminal()), begin_(Clock::now()), last_(begin_) {}
+    : title_(std::move(title)),
+      total_(total),
+      start_(start),
+      terminal_(stderr_is_terminal()),
+      begin_(Clock::now()),
+      last_(begin_) {}
 
 Progress::~Progress() { clear(); }
 

@@ -11,26 +11,26 @@ namespace spectra::cli {
 
 /// One option or positional argument, bound to a variable that holds its default.
 struct Option {
-  std::string name;   ///< "--max-tokens", "-o,--out", or "MODEL" for a positional argument
-  std::string help;   ///< one line, no full stop
+  std::string name;  ///< "--max-tokens", "-o,--out", or "MODEL" for a positional argument
+  std::string help;  ///< one line, no full stop
   std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*> target;
   bool required = false;
-  bool advanced = false;              ///< shown by --help-all only
-  std::vector<std::string> choices = {};///< allowed values; empty = any
+  bool advanced = false;                  ///< shown by --help-all only
+  std::vector<std::string> choices = {};  ///< allowed values; empty = any
 };
 
 struct Command {
   std::string name, summary;
   std::vector<Option> options;
-  std::function<void()> run;          ///< throws Error
-  std::vector<std::string> examples = {};///< whole command lines, shown under --help
+  std::function<void()> run;               ///< throws Error
+  std::vector<std::string> examples = {};  ///< whole command lines, shown under --help
 };
 
 /// Set by options every command has.
 struct Global {
-  bool json = false;     ///< print exactly one JSON object on stdout
+  bool json = false;  ///< print exactly one JSON object on stdout
   bool quiet = false;
-  int64_t threads = 0;   ///< 0 = all cores
+  int64_t threads = 0;  ///< 0 = all cores
 };
 Global& global();
 

@@ -103,8 +103,9 @@ std::vector<Option> global_options() {
 std::string overview(const std::vector<Command>& commands) {
   std::string text = "spectra: train, pack, run and compare low-bit language models\n\nusage: spectra COMMAND [options]\n\n";
   for (const Command& command : commands) text += fmt::format("  {:<12}{}\n", command.name, command.summary);
-  return text + "\n`spectra COMMAND --help` explains a command, `--help-all` shows every option of it.\n"
-                "`spectra --version`, `spectra --man`, `spectra --completion` print what they say.\n";
+  return text +
+         "\n`spectra COMMAND --help` explains a command, `--help-all` shows every option of it.\n"
+         "`spectra --version`, `spectra --man`, `spectra --completion` print what they say.\n";
 }
 
 std::string command_help(const Command& command, bool all) {
@@ -129,17 +130,21 @@ namespace {
 std::string roff(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '\\') out += "\\e";
-    else if (c == '-') out += "\\-";
-    else out += c;
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '-')
+      out += "\\-";
+    else
+      out += c;
   }
   return out;
 }
 }  // namespace
 
 std::string man_page(const std::vector<Command>& commands) {
-  std::string text = ".TH SPECTRA 1\n.SH NAME\nspectra \\- train, pack, run and compare low\\-bit language models\n"
-                     ".SH SYNOPSIS\n.B spectra\n.I command\n[options]\n.SH COMMANDS\n";
+  std::string text =
+      ".TH SPECTRA 1\n.SH NAME\nspectra \\- train, pack, run and compare low\\-bit language models\n"
+      ".SH SYNOPSIS\n.B spectra\n.I command\n[options]\n.SH COMMANDS\n";
   for (const Command& command : commands) {
     text += fmt::format(".SS {}\n{}.\n.PP\n.B {}\n", roff(command.name), roff(command.summary), roff(usage(command)));
     for (const Option& option : command.options)
@@ -148,8 +153,9 @@ std::string man_page(const std::vector<Command>& commands) {
   text += ".SH OPTIONS OF EVERY COMMAND\n";
   for (const Option& option : global_options())
     text += fmt::format(".TP\n.B {}{}\n{}\n", roff(option.name), roff(value_name(option)), roff(description(option)));
-  return text + ".SH EXIT STATUS\n0 ok, 1 failed, 2 usage, 3 bad input, 4 a threshold was missed, 5 refused before starting, "
-                "130 interrupted.\n";
+  return text +
+         ".SH EXIT STATUS\n0 ok, 1 failed, 2 usage, 3 bad input, 4 a threshold was missed, 5 refused before starting, "
+         "130 interrupted.\n";
 }
 
 std::string bash_completion(const std::vector<Command>& commands) {

@@ -38,8 +38,9 @@ void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
     if (!is_positional(option)) names.push_back(long_name(option));
   for (const Option& option : global_options()) names.push_back(long_name(option));
   const std::string near = nearest(seen, names);
-  throw Error(Exit::kUsage, fmt::format("spectra {}: unknown argument {}", command.name, seen),
-              near.empty() ? fmt::format("`spectra {} --help` lists the options", command.name) : fmt::format("did you mean {}?", near));
+  throw Error(
+      Exit::kUsage, fmt::format("spectra {}: unknown argument {}", command.name, seen),
+      near.empty() ? fmt::format("`spectra {} --help` lists the options", command.name) : fmt::format("did you mean {}?", near));
 }
 
 /// Throws Error unless every required option was given; CLI11's own check would come before --help.

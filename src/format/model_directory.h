@@ -25,7 +25,8 @@ class ModelDirectory {
   const TensorView& get(const std::string& name) const;
   /// As stored, file after file.
   const std::vector<const TensorView*>& tensors() const { return order_; }
-  /// Throws Error (exit 3) naming the first file whose sha256 differs from spectra.json; returns false where there is nothing to compare.
+  /// Throws Error (exit 3) naming the first file whose sha256 differs from spectra.json; returns false where there is nothing to
+  /// compare.
   bool verify_checksums() const;
 
  private:

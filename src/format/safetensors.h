@@ -42,8 +42,8 @@ class SafetensorsFile {
 std::vector<TensorView> parse_safetensors(std::span<const std::byte> bytes, const std::string& where,
                                           std::map<std::string, std::string>* metadata = nullptr);
 
-/// Writes tensors in the order given to add(); the data section starts at a multiple of 64 bytes of the file, and so does every tensor
-/// of an even number of 64 bytes. Usage: declare all tensors, then write the data of each in the same order, then close.
+/// Writes tensors in the order given to add(); the data section starts at a multiple of 64 bytes of the file, and so does every
+/// tensor of an even number of 64 bytes. Usage: declare all tensors, then write the data of each in the same order, then close.
 class SafetensorsWriter {
  public:
   struct Entry {

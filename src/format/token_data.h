@@ -18,7 +18,7 @@ struct TokenDataInfo {
   int64_t vocab = 0;             ///< entries of the tokenizer, not padded
   int32_t eos = 0;
   std::vector<std::pair<std::string, std::string>> sources;  ///< path as given, sha256
-  uint64_t replaced_bytes = 0;   ///< invalid UTF-8 that became U+FFFD
+  uint64_t replaced_bytes = 0;                               ///< invalid UTF-8 that became U+FFFD
 };
 
 /// Writes a token data directory that appears whole or not at all.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Inner loops of inference, one table per instruction set. The scalar table is the specification; the others equal it bitwise, except
-// dot_bf16 (relative tolerance 1e-5 of the sum of absolute products), so results do not depend on the machine.
+// Inner loops of inference, one table per instruction set. The scalar table is the specification; the others equal it bitwise,
+// except dot_bf16 (relative tolerance 1e-5 of the sum of absolute products), so results do not depend on the machine.
 //
 // How fp32 sums are made, everywhere: element i goes to lane i % 16, each lane adds its products in ascending order with one
 // fused multiply-add each, missing elements of the last 16 count as zeros; then lanes are added as a tree: l + (l+8), l + (l+4),
@@ -21,9 +21,9 @@ struct Kernels {
   float (*dot_f32)(const float* x, const float* w, size_t n);
   float (*dot_f32_fp16)(const float* x, const fp16* w, size_t n);
   float (*dot_f32_bf16)(const float* x, const bf16* w, size_t n);
-  float (*dot_f32_i8)(const float* x, const int8_t* w, size_t n);       ///< codes as exact floats
-  int32_t (*dot_i8)(const int8_t* x, const int8_t* w, size_t n);        ///< exact for n <= 2^16
-  float (*dot_bf16_i8)(const bf16* x, const int8_t* w, size_t n);       ///< bf16 activations times codes
+  float (*dot_f32_i8)(const float* x, const int8_t* w, size_t n);  ///< codes as exact floats
+  int32_t (*dot_i8)(const int8_t* x, const int8_t* w, size_t n);   ///< exact for n <= 2^16
+  float (*dot_bf16_i8)(const bf16* x, const int8_t* w, size_t n);  ///< bf16 activations times codes
   float (*dot_bf16)(const bf16* x, const bf16* w, size_t n);
 
   // --- packed rows to codes (lowbit/packed.h) --------------------------------------------------------------------
@@ -32,12 +32,12 @@ struct Kernels {
   void (*unpack_bin1)(const uint8_t* packed, size_t cols, int8_t* codes);
 
   // --- elementwise and rows ---------------------------------------------------------------------------------------
-  void (*axpy)(float* y, float a, const float* x, size_t n);                          ///< y = fma(a, x, y)
-  void (*rmsnorm)(float* y, const float* x, const float* w, size_t n, float eps);     ///< y = x * (1/sqrt(mean x² + eps)) * w
-  void (*silu_mul)(float* h, const float* gate, const float* up, size_t n);           ///< h = gate / (1 + exp(-gate)) * up
-  void (*softmax)(float* x, size_t n);                                                ///< in place, max subtracted
+  void (*axpy)(float* y, float a, const float* x, size_t n);                       ///< y = fma(a, x, y)
+  void (*rmsnorm)(float* y, const float* x, const float* w, size_t n, float eps);  ///< y = x * (1/sqrt(mean x² + eps)) * w
+  void (*silu_mul)(float* h, const float* gate, const float* up, size_t n);        ///< h = gate / (1 + exp(-gate)) * up
+  void (*softmax)(float* x, size_t n);                                             ///< in place, max subtracted
   float (*log_sum_exp)(const float* x, size_t n);
-  void (*to_bf16)(bf16* y, const float* x, size_t n);                                 ///< nearest even
+  void (*to_bf16)(bf16* y, const float* x, size_t n);  ///< nearest even
   /// q = round half even(x / scale), returns scale = absmax / 127 (0 for an all-zero row: q = 0).
   float (*quantize_i8)(int8_t* q, const float* x, size_t n);
 };
@@ -47,8 +47,8 @@ const Kernels& kernels_for(Isa isa);
 /// kernels_for(selected_isa()).
 const Kernels& kernels();
 
-/// Runs every kernel of `isa` against the scalar table on random and edge-case inputs of many lengths. Returns the names of the kernels
-/// that differ (empty = all good). Used by `doctor` and the tests.
+/// Runs every kernel of `isa` against the scalar table on random and edge-case inputs of many lengths. Returns the names of the
+/// kernels that differ (empty = all good). Used by `doctor` and the tests.
 struct SelfTestResult {
   const char* kernel;
   bool equal;

@@ -18,18 +18,18 @@ const char* family_name(Family family);  ///< "float", "ternary", "binary"
 Family family_from_name(const std::string& name);
 
 struct Config {
-  int64_t hidden = 0;       ///< D
-  int64_t glu = 0;          ///< F
-  int64_t heads = 0;        ///< H
-  int64_t kv_heads = 0;     ///< K; equal to heads in every Spectra model
-  int64_t layers = 0;       ///< L
-  int64_t vocab = 0;        ///< V, padded: rows of the embedding and of the head
+  int64_t hidden = 0;    ///< D
+  int64_t glu = 0;       ///< F
+  int64_t heads = 0;     ///< H
+  int64_t kv_heads = 0;  ///< K; equal to heads in every Spectra model
+  int64_t layers = 0;    ///< L
+  int64_t vocab = 0;     ///< V, padded: rows of the embedding and of the head
   int64_t max_position = 2048;
   float rope_theta = 10000.0f;
   float norm_eps = 1e-5f;
-  bool tied = false;        ///< the head is the embedding
+  bool tied = false;  ///< the head is the embedding
   int32_t bos = 0, eos = 0;
-  int64_t shards = 1;       ///< `pretraining_model_parallel`: scales per matrix
+  int64_t shards = 1;  ///< `pretraining_model_parallel`: scales per matrix
   Family family = Family::kFloat;
 
   int64_t head_dim() const { return hidden / heads; }
@@ -53,7 +53,7 @@ void validate(const Config& config);
 struct Size {
   const char* name;  ///< "99M" ... "3.9B"
   int64_t hidden, glu, heads, layers, shards;
-  int64_t vocab;     ///< padded vocabulary of the released model: a multiple of 128 * shards
+  int64_t vocab;  ///< padded vocabulary of the released model: a multiple of 128 * shards
 };
 std::span<const Size> spectra_sizes();
 /// Throws Error listing the nine names.
@@ -68,11 +68,11 @@ enum class Role : uint8_t { kEmbedding, kHead, kNorm, kLinear };
 using lowbit::ShardAxis;
 
 struct Parameter {
-  std::string name;   ///< Hugging Face name: "model.layers.3.self_attn.q_proj.weight"
+  std::string name;  ///< Hugging Face name: "model.layers.3.self_attn.q_proj.weight"
   Role role;
-  ShardAxis axis;     ///< meaningful for kLinear
-  int64_t rows, cols; ///< (out, in); a norm is (1, D)
-  bool residual_output; ///< o_proj and down_proj: their output is added to the residual stream
+  ShardAxis axis;        ///< meaningful for kLinear
+  int64_t rows, cols;    ///< (out, in); a norm is (1, D)
+  bool residual_output;  ///< o_proj and down_proj: their output is added to the residual stream
 };
 /// All parameters in file order: embedding, layers (input norm, q, k, v, o, post-attention norm, gate, up, down), final norm, head.
 std::vector<Parameter> parameters(const Config& config);

@@ -6,9 +6,9 @@
 // A GPU backend implements the same list. An op takes explicit tensors, allocates nothing after the first step of a
 // shape, and results that steer later ops (scales, gradient norm) stay in device memory.
 //
-// Types: `activation()` is what GEMMs read and activations are kept in (bf16, fp32, fp64); `master()` is what parameters, gradients,
-// moments, the residual stream, norm statistics and losses are kept in (fp32; fp64 in the reference in double). All sums are in
-// master precision and in a fixed order: the same inputs and thread count give the same bits.
+// Types: `activation()` is what GEMMs read and activations are kept in (bf16, fp32, fp64); `master()` is what parameters,
+// gradients, moments, the residual stream, norm statistics and losses are kept in (fp32; fp64 in the reference in double). All sums
+// are in master precision and in a fixed order: the same inputs and thread count give the same bits.
 //
 // Shapes: N tokens = B sequences of T, in order; D hidden, H heads, K kv heads, E head_dim, F GLU, V vocabulary, S shards.
 #include <memory>
@@ -30,7 +30,7 @@ enum class WeightKind : uint8_t {
 /// scales are applied in master precision, since rounding them to bf16 would lose 0.4 %. Several HF matrices may share
 /// one QuantizedWeight (q, k, v; gate, up): each quantizes its own rows.
 struct QuantizedWeight {
-  Tensor codes;             ///< (out, in), activation type
+  Tensor codes;                ///< (out, in), activation type
   float* row_scale = nullptr;  ///< (out); nullptr = all ones (float weights, column shards)
   float* col_scale = nullptr;  ///< (in); nullptr = all ones (float weights, row shards)
 };
@@ -38,20 +38,20 @@ struct QuantizedWeight {
 /// Which part of a QuantizedWeight one HF matrix fills, and how it is cut.
 struct QuantizeSpec {
   WeightKind kind = WeightKind::kFloat;
-  int64_t row_begin = 0;      ///< first row of QuantizedWeight.codes
-  bool by_rows = true;        ///< shards cut rows (q, k, v, gate, up) or columns (o, down)
+  int64_t row_begin = 0;        ///< first row of QuantizedWeight.codes
+  bool by_rows = true;          ///< shards cut rows (q, k, v, gate, up) or columns (o, down)
   std::vector<int64_t> bounds;  ///< S + 1 shard boundaries along that axis, from 0
 };
 
 struct AttentionShape {
-  int64_t batch, time;        ///< B, T
+  int64_t batch, time;  ///< B, T
   int64_t heads, kv_heads, head_dim;
 };
 
 /// Hyperparameters of one AdamW step (Loshchilov & Hutter 2019), decoupled decay: w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w).
 struct AdamW {
   float lr, beta1, beta2, eps, weight_decay;
-  int64_t step;               ///< 1 for the first
+  int64_t step;  ///< 1 for the first
 };
 
 /// What ternarization did, kept on the device per matrix: zero codes and codes that changed since the last call.
@@ -62,16 +62,16 @@ struct QuantizeStats {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;       ///< "reference-fp64", "cpu-bf16 (avx512_bf16)", ...
+  virtual std::string name() const = 0;  ///< "reference-fp64", "cpu-bf16 (avx512_bf16)", ...
   virtual DType activation() const = 0;
   virtual DType master() const = 0;
 
   // --- memory -------------------------------------------------------------------------------------------------
-  virtual Buffer allocate(size_t bytes) = 0;                       ///< zeroed
-  virtual void copy_in(Tensor to, const float* from) = 0;          ///< host floats to a dense tensor of any float type
+  virtual Buffer allocate(size_t bytes) = 0;               ///< zeroed
+  virtual void copy_in(Tensor to, const float* from) = 0;  ///< host floats to a dense tensor of any float type
   virtual void copy_out(float* to, Tensor from) = 0;
   virtual void zero(Tensor x) = 0;
-  virtual void add(Tensor y, Tensor x) = 0;                        ///< y += x, any of the two types each
+  virtual void add(Tensor y, Tensor x) = 0;  ///< y += x, any of the two types each
 
   // --- weights ------------------------------------------------------------------------------------------------
   /// Fills rows [spec.row_begin, + w.rows) of out.codes and the matching scales from master w (out, in).
@@ -87,7 +87,7 @@ class Backend {
   virtual void linear_dw(Tensor dw, Tensor dy, Tensor x) = 0;
 
   // --- embedding ----------------------------------------------------------------------------------------------
-  virtual void embedding(Tensor x, const int32_t* tokens, Tensor table) = 0;     ///< x (N, D) master, table (V, D) master
+  virtual void embedding(Tensor x, const int32_t* tokens, Tensor table) = 0;             ///< x (N, D) master, table (V, D) master
   virtual void embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) = 0;  ///< dtable[token] += dx, in token order
 
   // --- RMSNorm (Zhang & Sennrich 2019) ------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class Backend {
   virtual void attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) = 0;
 
   // --- SwiGLU (Shazeer 2020) ------------------------------------------------------------------------------------
-  virtual void swiglu(Tensor h, Tensor gate_up) = 0;                 ///< h (N, F) = silu(gate) * up; gate_up (N, 2F) = [gate | up]
+  virtual void swiglu(Tensor h, Tensor gate_up) = 0;  ///< h (N, F) = silu(gate) * up; gate_up (N, 2F) = [gate | up]
   virtual void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) = 0;
 
   // --- loss -----------------------------------------------------------------------------------------------------

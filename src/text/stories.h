@@ -17,7 +17,7 @@ std::string story(uint64_t seed, uint64_t index, bool held_out);
 struct Fact {
   std::string prompt;
   std::vector<std::string> choices;
-  bool held_out;   ///< its sum or its pairing was never told in training stories
+  bool held_out;  ///< its sum or its pairing was never told in training stories
 };
 std::vector<Fact> world_facts();
 

@@ -28,10 +28,10 @@ class Tokenizer {
   /// The bytes that token `id` adds after `previous` (-1 = at the start): for streaming. May be a part of a UTF-8 character.
   std::string piece(uint32_t id, int64_t previous = -1) const;
 
-  int64_t vocab_size() const;   ///< largest id + 1, added tokens included
-  int32_t bos() const;          ///< id that starts a text; eos() where the tokenizer has no own
-  int32_t eos() const;          ///< id that ends a document
-  bool adds_bos() const;        ///< the model expects BOS before a prompt (Llama 2 style); false for GPT-NeoX
+  int64_t vocab_size() const;  ///< largest id + 1, added tokens included
+  int32_t bos() const;         ///< id that starts a text; eos() where the tokenizer has no own
+  int32_t eos() const;         ///< id that ends a document
+  bool adds_bos() const;       ///< the model expects BOS before a prompt (Llama 2 style); false for GPT-NeoX
   bool is_special(uint32_t id) const;
   const std::string& sha256() const;  ///< of the JSON text
   const std::string& json() const;    ///< the JSON text, to write beside a model

@@ -16,7 +16,7 @@ namespace spectra::train {
 struct TrainedParameter {
   model::Parameter info;
   ops::Tensor weight, gradient, moment1, moment2;
-  ops::Tensor scales;                 ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family
+  ops::Tensor scales;  ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family
   ops::QuantizeStats* stats = nullptr;
   bool decayed() const { return info.role != model::Role::kNorm; }
 };

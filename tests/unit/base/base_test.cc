@@ -40,13 +40,13 @@ TEST(Half, EveryFp16RoundTripsAndAgreesWithTheCompiler) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(to_bf16(1.0f + 0x1p-8f).bits, 0x3f80);           // tie: to even
-  EXPECT_EQ(to_bf16(1.0f + 3 * 0x1p-8f).bits, 0x3f82);       // tie: to even, upwards
+  EXPECT_EQ(to_bf16(1.0f + 0x1p-8f).bits, 0x3f80);      // tie: to even
+  EXPECT_EQ(to_bf16(1.0f + 3 * 0x1p-8f).bits, 0x3f82);  // tie: to even, upwards
   EXPECT_EQ(to_fp16(1.0f + 0x1p-11f).bits, 0x3c00);
   EXPECT_EQ(to_fp16(1.0f + 3 * 0x1p-11f).bits, 0x3c02);
   EXPECT_EQ(to_fp16(65519.0f).bits, 0x7bff);
   EXPECT_EQ(to_fp16(65520.0f).bits, 0x7c00);
-  EXPECT_EQ(to_fp16(0x1p-25f).bits, 0);                      // tie between 0 and the smallest subnormal
+  EXPECT_EQ(to_fp16(0x1p-25f).bits, 0);  // tie between 0 and the smallest subnormal
   EXPECT_EQ(to_fp16(std::nextafterf(0x1p-25f, 1.0f)).bits, 1);
   EXPECT_TRUE(std::isnan(to_float(to_fp16(NAN))));
   EXPECT_TRUE(std::isnan(to_float(to_bf16(NAN))));
@@ -126,9 +126,16 @@ TEST(File, ErrorsNameTheFile) {
 
 TEST(Parallel, RunsEverythingOnceAndRethrows) {
   std::vector<int> seen(1000, 0);
-  parallel_for(seen.size(), [&](size_t i) { seen[i]++; }, 4);
+  parallel_for(
+      seen.size(), [&](size_t i) { seen[i]++; }, 4);
   EXPECT_EQ(seen, std::vector<int>(1000, 1));
-  EXPECT_THROW(parallel_for(100, [](size_t i) { if (i == 50) throw bad_input("x"); }, 3), Error);
+  EXPECT_THROW(parallel_for(
+                   100,
+                   [](size_t i) {
+                     if (i == 50) throw bad_input("x");
+                   },
+                   3),
+               Error);
 }
 
 TEST(Progress, Formats) {

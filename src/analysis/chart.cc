@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/progress.h"
+
+namespace spectra::analysis {
+namespace {
+
+constexpr double kWidth = 720, kHeight = 380, kLeft = 64, kRight = 16, kTop = 52, kBottom = 46;
+constexpr size_t kMaxPoints = 500, kMaxHover = 60;
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
+  void include(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  void widen(double fraction) {
+    if (low > high) low = 0, high = 1;
+    const double margin = high > low ? (high - low) * fraction : std::max(0.5, std::abs(high) * 0.05);
+    low -= margin;
+    high += margin;
+  }
+};
+
+/// Maps data to the plot area.
+struct Scale {
+  Range x, y;
+  bool log_x;
+  double across(double value) const {
+    const double low = log_x ? std::log(x.low) : x.low, high = log_x ? std::log(x.high) : x.high;
+    return kLeft + ((log_x ? std::log(value) : value) - low) / (high - low) * (kWidth - kLeft - kRight);
+  }
+  double down(double value) const { return kHeight - kBottom - (value - y.low) / (y.high - y.low) * (kHeight - kTop - kBottom); }
+};
+
+std::string number(double value) {
+  if (std::abs(value) >= 10000) return format_count(static_cast<uint64_t>(std::llround(std::abs(value))));
+  return fmt::format("{:.4g}", value);
+}
+
+/// Every point, or bucket means in x and y where there are too many.
+Series thinned(const Series& series) {
+  if (series.x.size() <= kMaxPoints || series.points) return series;
+  Series out = series;
+  out.x.clear();
+  out.y.clear();
+  for (size_t bucket = 0; bucket < kMaxPoints; ++bucket) {
+    const size_t begin = bucket * series.x.size() / kMaxPoints, end = (bucket + 1) * series.x.size() / kMaxPoints;
+    double x = 0, y = 0;
+    for (size_t i = begin; i < end; ++i) x += series.x[i], y += series.y[i];
+    out.x.push_back(x / static_cast<double>(end - begin));
+    out.y.push_back(y / static_cast<double>(end - begin));
+  }
+  return out;
+}
+
+Scale fit(const Chart& chart) {
+  Scale scale{{}, {}, chart.log_x};
+  for (const Series& series : chart.series) {
+    for (const double x : series.x) scale.x.include(x);
+    // The first steps of a run fall steeply from the loss of a uniform guess; keep them from flattening the rest.
+    std::vector<double> sorted = series.y;
+    sorted.erase(std::remove_if(sorted.begin(), sorted.end(), [](double y) { return !std::isfinite(y); }), sorted.end());
+    if (sorted.empty()) continue;
+    std::sort(sorted.begin(), sorted.end());
+    scale.y.include(sorted.front());
+    scale.y.include(sorted[sorted.size() > 20 ? sorted.size() * 97 / 100 : sorted.size() - 1]);
+  }
+  if (chart.log_x && scale.x.low <= scale.x.high) {
+    scale.x.low /= 1.3;
+    scale.x.high *= 1.3;
+  } else {
+    scale.x.widen(scale.x.low == scale.x.high ? 0.05 : 0.0);
+  }
+  scale.y.widen(0.06);
+  return scale;
+}
+
+std::vector<double> log_ticks(const Range& range) {
+  std::vector<double> out;
+  for (double decade = std::pow(10, std::floor(std::log10(range.low))); decade <= range.high; decade *= 10)
+    for (const double step : {1.0, 2.0, 5.0})
+      if (decade * step >= range.low && decade * step <= range.high) out.push_back(decade * step);
+  return out;
+}
+
+std::string axes(const Chart& chart, const Scale& scale) {
+  std::string svg;
+  for (const double y : ticks(scale.y.low, scale.y.high)) {
+    if (y < scale.y.low || y > scale.y.high) continue;
+    svg += fmt::format(
+        "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
+        "<text class=\"tick\" text-anchor=\"end\" x=\"{}\" y=\"{:.1f}\">{}</text>",
+        kLeft, kWidth - kRight, scale.down(y), scale.down(y), kLeft - 8, scale.down(y) + 4, number(y));
+  }
+  for (const double x : chart.log_x ? log_ticks(scale.x) : ticks(scale.x.low, scale.x.high)) {
+    if (x < scale.x.low || x > scale.x.high) continue;
+    svg += fmt::format("<text class=\"tick\" text-anchor=\"middle\" x=\"{:.1f}\" y=\"{}\">{}</text>", scale.across(x),
+                       kHeight - kBottom + 18, number(x));
+  }
+  svg +=
+      fmt::format("<line class=\"axis\" x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\"/>", kLeft, kWidth - kRight, kHeight - kBottom);
+  svg += fmt::format("<text class=\"label\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>", (kLeft + kWidth - kRight) / 2,
+                     kHeight - 8, escaped(chart.x_label));
+  svg += fmt::format("<text class=\"label\" x=\"8\" y=\"{}\">{}</text>", kTop - 10, escaped(chart.y_label));
+  return svg;
+}
+
+std::string marks(const Chart& chart, const Scale& scale) {
+  std::string svg;
+  for (const Mark& mark : chart.marks) {
+    if (mark.x < scale.x.low || mark.x > scale.x.high) continue;
+    const double x = scale.across(mark.x);
+    svg += fmt::format(
+        "<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
+        "<text class=\"tick\" x=\"{3:.1f}\" y=\"{4}\">{5}</text>",
+        x, kTop, kHeight - kBottom, x + 4, kTop + 12, escaped(mark.label));
+  }
+  return svg;
+}
+
+std::string line(const Series& series, const Scale& scale) {
+  std::string path;
+  bool pen_down = false;
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    if (!std::isfinite(series.y[i])) {
+      pen_down = false;
+      continue;
+    }
+    const double y = std::max(scale.down(series.y[i]), kTop);  // clipped at the top, see fit()
+    path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", scale.across(series.x[i]), y);
+    pen_down = true;
+  }
+  return fmt::format("<path class=\"line{}\" style=\"stroke:var(--c{})\" d=\"{}\"/>", series.faint ? " faint" : "", series.colour,
+                     path);
+}
+
+std::string hover(const Chart& chart, const Series& series, const Scale& scale) {
+  std::string svg;
+  const size_t stride = series.points ? 1 : std::max<size_t>(1, series.x.size() / kMaxHover);
+  for (size_t i = 0; i < series.x.size(); i += stride) {
+    if (!std::isfinite(series.y[i]) || scale.down(series.y[i]) < kTop) continue;
+    svg += fmt::format(
+        "<circle class=\"{}\" style=\"{}:var(--c{})\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\"><title>{}\n{}: {}\n{}: "
+        "{}</title></circle>",
+        series.points ? "point" : "hover", series.points ? "fill" : "stroke", series.colour, scale.across(series.x[i]),
+        scale.down(series.y[i]), escaped(series.name), escaped(chart.x_label), number(series.x[i]), escaped(chart.y_label),
+        number(series.y[i]));
+  }
+  return svg;
+}
+
+std::string legend(const Chart& chart) {
+  std::string svg;
+  double x = kWidth - kRight;
+  for (auto series = chart.series.rbegin(); series != chart.series.rend(); ++series) {
+    if (series->faint || series->name.empty()) continue;
+    x -= 7.2 * static_cast<double>(series->name.size()) + 30;
+    svg += fmt::format(
+        "<circle style=\"fill:var(--c{})\" cx=\"{:.0f}\" cy=\"18\" r=\"5\"/><text class=\"label\" x=\"{:.0f}\" y=\"22\">{}</text>",
+        series->colour, x, x + 10, escaped(series->name));
+  }
+  return svg;
+}
+
+}  // namespace
+
+std::string to_svg(const Chart& chart) {
+  const Scale scale = fit(chart);
+  std::string svg =
+      fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"><text class=\"title\" x=\"8\" y=\"22\">{}</text>",
+                  kWidth, kHeight, escaped(chart.title), escaped(chart.title));
+  svg += axes(chart, scale) + marks(chart, scale) + legend(chart);
+  for (const Series& series : chart.series) {
+    const Series shown = thinned(series);
+    if (!series.points) svg += line(shown, scale);
+    if (!series.faint) svg += hover(chart, shown, scale);
+  }
+  return svg + "</svg>\n";
+}
+
+std::vector<double> ticks(double low, double high, int wanted) {
+  const double raw = (high - low) / wanted, power = std::pow(10, std::floor(std::log10(raw)));
+  const double fraction = raw / power;
+  const double step = power * (fraction < 1.5 ? 1 : fraction < 3.5 ? 2 : fraction < 7.5 ? 5 : 10);
+  std::vector<double> out;
+  for (double value = std::ceil(low / step) * step; value <= high + step * 1e-9; value += step)
+    out.push_back(std::abs(value) < step * 1e-9 ? 0 : value);
+  return out;
+}
+
+std::vector<double> smoothed(const std::vector<double>& y, double half_life) {
+  const double keep = std::pow(0.5, 1 / half_life);
+  std::vector<double> out;
+  double sum = 0, weight = 0;
+  for (const double value : y) {
+    if (std::isfinite(value)) {
+      sum = keep * sum + (1 - keep) * value;
+      weight = keep * weight + (1 - keep);
+    }
+    out.push_back(weight > 0 ? sum / weight : value);
+  }
+  return out;
+}
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace spectra::analysis

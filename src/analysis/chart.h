@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Line and point charts as inline SVG. Colours come from CSS variables of the page (light, dark, print); hovering a point
+// shows its values through <title>, without script.
+#include <string>
+#include <vector>
+
+namespace spectra::analysis {
+
+struct Series {
+  std::string name;
+  std::vector<double> x, y;  ///< same length; a NaN in y breaks the line
+  int colour = 0;            ///< 0..5, the page's --c0..--c5
+  bool points = false;       ///< markers instead of a line
+  bool faint = false;        ///< drawn thin and pale, without legend entry: raw values behind a smoothed line
+};
+
+/// A vertical line with a label: an event during training.
+struct Mark {
+  double x;
+  std::string label;
+};
+
+struct Chart {
+  std::string title, x_label, y_label;
+  std::vector<Series> series;
+  std::vector<Mark> marks = {};
+  bool log_x = false;
+};
+
+/// The chart as one <svg> element, 720 x 380 units, scaled by the page. Long series are thinned to 500 points.
+std::string to_svg(const Chart& chart);
+
+/// Three to seven round numbers that cover [low, high].
+std::vector<double> ticks(double low, double high, int wanted = 5);
+/// Exponential moving average with the given half-life in samples.
+std::vector<double> smoothed(const std::vector<double>& y, double half_life);
+/// "&<>" and quotes replaced, for HTML and SVG.
+std::string escaped(const std::string& text);
+
+}  // namespace spectra::analysis

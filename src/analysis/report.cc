@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "analysis/chart.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/system.h"
+
+namespace spectra::analysis {
+namespace {
+
+constexpr const char* kStyle = R"(
+:root{--bg:#fff;--fg:#1b1f24;--soft:#5b6470;--line:#e3e6ea;--card:#f7f8fa;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#a4508b;--c4:#b8860b;--c5:#4b5563}
+@media (prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e9ec;--soft:#9aa4ae;--line:#2b3138;--card:#1b1f24;--c0:#56b4e9;--c1:#f0894f;--c2:#3ecf9b;--c3:#d68bc0;--c4:#e0b84c;--c5:#aab3bd}}
+@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#ccc;--card:#fff}figure{break-inside:avoid}}
+*{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
+h1{font-size:1.6rem;margin:.2rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0;color:var(--soft)}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th:first-child,td:first-child{text-align:left}
+th{font-weight:600;color:var(--soft);font-size:.85rem}figure{margin:1.2rem 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.5rem}
+svg{width:100%;height:auto;display:block}svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .title{font-size:15px;font-weight:600}svg .tick{fill:var(--soft);font-size:11px}svg .label{fill:var(--soft)}
+.grid{stroke:var(--line)}.axis{stroke:var(--soft)}.mark{stroke:var(--soft);stroke-dasharray:4 4}.line{fill:none;stroke-width:2;stroke-linejoin:round}.faint{stroke-width:1;opacity:.3}
+.hover{fill:transparent;stroke-width:2;opacity:0}.hover:hover{opacity:1}.point{stroke:var(--bg);stroke-width:1.5}
+blockquote{margin:.6rem 0;padding:.6rem .9rem;background:var(--card);border-left:4px solid var(--c5);border-radius:4px;white-space:pre-wrap}
+dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.4em})";
+
+std::string family_label(const Run& run) {
+  switch (run.config.family) {
+    case model::Family::kFloat:
+      return "FloatLM";
+    case model::Family::kTernary:
+      return "TriLM";
+    case model::Family::kBinary:
+      return "BiLM";
+  }
+  return "";
+}
+
+std::string cell(double value, int digits) { return std::isnan(value) ? "–" : fmt::format("{:.{}f}", value, digits); }
+
+double median_speed(const Run& run) {
+  std::vector<double> speeds;
+  for (const LogPoint& point : run.log)
+    if (!std::isnan(point.tokens_per_second)) speeds.push_back(point.tokens_per_second);
+  if (speeds.empty()) return LogPoint::kAbsent;
+  std::nth_element(speeds.begin(), speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2), speeds.end());
+  return speeds[speeds.size() / 2];
+}
+
+std::string summary_table(const std::vector<Run>& runs) {
+  std::string html =
+      "<div class=\"wide\"><table><tr><th>run</th><th>family</th><th>parameters</th><th>size, Mbit</th><th>tokens</th>"
+      "<th>training loss</th><th>validation loss</th><th>perplexity</th><th>zero weights</th><th>tokens/s</th></tr>\n";
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const Run& run = runs[i];
+    std::vector<double> losses;
+    double zeros = LogPoint::kAbsent;
+    for (const LogPoint& point : run.log) {
+      losses.push_back(point.loss);
+      if (!std::isnan(point.zero_fraction)) zeros = point.zero_fraction;
+    }
+    html += fmt::format(
+        "<tr><td><dot style=\"background:var(--c{})\"></dot>{}</td><td>{}</td><td>{}</td><td>{:.1f}</td><td>{}</td><td>{}</td>"
+        "<td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        i % 6, escaped(run.name), family_label(run), format_count(static_cast<uint64_t>(run.parameters)), run.bits / 1e6,
+        format_count(static_cast<uint64_t>(run.log.back().tokens)), cell(smoothed(losses, 20).back(), 3),
+        cell(run.validation_loss, 3), cell(std::exp(run.validation_loss), 2),
+        std::isnan(zeros) ? "–" : fmt::format("{:.1f} %", 100 * zeros), cell(median_speed(run), 0));
+  }
+  return html + "</table></div>\n";
+}
+
+using Getter = double (*)(const LogPoint&);
+
+/// One series a run of `value` against tokens; lines that lack the value are left out.
+Series series_of(const Run& run, size_t index, Getter value) {
+  Series series;
+  series.name = run.name;
+  series.colour = static_cast<int>(index % 6);
+  for (const LogPoint& point : run.log)
+    if (!std::isnan(value(point))) {
+      series.x.push_back(point.tokens);
+      series.y.push_back(value(point));
+    }
+  return series;
+}
+
+std::vector<Mark> interventions(const std::vector<Run>& runs) {
+  std::vector<Mark> marks;
+  for (const Run& run : runs) {
+    const auto add = [&](double at, const char* label) {
+      if (std::isnan(at)) return;
+      for (const Mark& mark : marks)
+        if (mark.x == at) return;
+      marks.push_back({at, label});
+    };
+    add(run.lr_drop_at, "lr drop");
+    add(run.decay_off_at, "weight decay off");
+  }
+  return marks;
+}
+
+/// "" when no run has the value.
+std::string figure(const std::vector<Run>& runs, const std::string& title, const std::string& y_label, Getter value, bool smooth) {
+  Chart chart{title, "tokens", y_label, {}, interventions(runs)};
+  for (size_t i = 0; i < runs.size(); ++i) {
+    Series series = series_of(runs[i], i, value);
+    if (series.x.empty()) continue;
+    if (smooth) {
+      Series raw = series;
+      raw.faint = true;
+      chart.series.push_back(raw);
+      series.y = smoothed(series.y, std::max(2.0, static_cast<double>(series.y.size()) / 100));
+    }
+    chart.series.push_back(series);
+  }
+  return chart.series.empty() ? "" : "<figure>" + to_svg(chart) + "</figure>\n";
+}
+
+std::string loss_against_bits(const std::vector<Run>& runs) {
+  Chart chart{"Validation loss against size", "size in bits", "validation loss, nats", {}, {}, true};
+  for (size_t i = 0; i < runs.size(); ++i)
+    if (!std::isnan(runs[i].validation_loss))
+      chart.series.push_back({runs[i].name, {runs[i].bits}, {runs[i].validation_loss}, static_cast<int>(i % 6), true});
+  return chart.series.empty() ? "" : "<figure>" + to_svg(chart) + "</figure>\n";
+}
+
+std::string sample_section(const std::vector<Sample>& samples) {
+  std::string html;
+  std::set<std::string> prompts;
+  for (const Sample& sample : samples) prompts.insert(sample.prompt);
+  for (const std::string& prompt : prompts) {
+    html += fmt::format("<p>Prompt: “{}”</p>\n", escaped(prompt));
+    for (const Sample& sample : samples)
+      if (sample.prompt == prompt)
+        html += fmt::format("<blockquote><strong>{}</strong>\n{}</blockquote>\n", escaped(sample.run),
+                            escaped(sample.prompt + sample.text));
+  }
+  return html.empty() ? "" : "<h2>What the models write (greedy)</h2>\n" + html;
+}
+
+}  // namespace
+
+std::string report_html(const std::vector<Run>& runs, const std::vector<Sample>& samples, const std::string& title) {
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\">"
+      "<title>{0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n<p>{2} runs, {3}.</p>\n",
+      escaped(title), kStyle, runs.size(), utc_time());
+  html += summary_table(runs);
+  html +=
+      "<p>Size in bits as the Spectra paper counts it: 16 for embedding and head, 16, 1.58 or 1 for each weight of the linear "
+      "layers.</p>\n";
+  html += "<h2>Loss</h2>\n";
+  html += figure(
+      runs, "Training loss", "loss, nats", [](const LogPoint& p) { return p.loss; }, true);
+  html += figure(
+      runs, "Validation loss", "loss, nats", [](const LogPoint& p) { return p.validation_loss; }, false);
+  html += loss_against_bits(runs);
+  html += sample_section(samples);
+  html += "<h2>Dynamics</h2>\n";
+  html += figure(
+      runs, "Learning rate", "learning rate", [](const LogPoint& p) { return p.lr; }, false);
+  html += figure(
+      runs, "Gradient norm", "norm before clipping", [](const LogPoint& p) { return p.grad_norm; }, true);
+  html += figure(
+      runs, "Zero weights of ternary layers", "fraction", [](const LogPoint& p) { return p.zero_fraction; }, false);
+  html += figure(
+      runs, "Low-bit weights that changed per step", "fraction", [](const LogPoint& p) { return p.flip_fraction; }, true);
+  return html + "</body></html>\n";
+}
+
+}  // namespace spectra::analysis

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A report that compares runs: one self-contained HTML file (no network, no script needed), and its numbers as JSON and CSV.
+#include <string>
+#include <vector>
+
+#include "analysis/run.h"
+
+namespace spectra::analysis {
+
+/// Text that a run's model wrote, shown beside its numbers.
+struct Sample {
+  std::string run, prompt, text;
+};
+
+std::string report_html(const std::vector<Run>& runs, const std::vector<Sample>& samples, const std::string& title);
+/// {"schema": "spectra.report/1", "runs": [{name, family, parameters, bits, ..., log: {tokens: [], loss: [], ...}}]}
+std::string report_json(const std::vector<Run>& runs);
+/// run,step,tokens,loss,validation_loss,lr,weight_decay,grad_norm,tokens_per_second,zero_fraction,flip_fraction
+std::string report_csv(const std::vector<Run>& runs);
+
+}  // namespace spectra::analysis

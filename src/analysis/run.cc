@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "format/model_directory.h"
+
+namespace spectra::analysis {
+namespace {
+
+LogPoint parse_point(const nlohmann::json& line) {
+  const auto value = [&](const char* key) {
+    const auto found = line.find(key);
+    return found != line.end() && found->is_number() ? found->get<double>() : LogPoint::kAbsent;
+  };
+  LogPoint point;
+  point.step = line.at("step").get<int64_t>();
+  point.tokens = line.at("tokens").get<double>();
+  point.loss = value("loss");
+  point.validation_loss = value("validation_loss");
+  point.lr = value("lr");
+  point.weight_decay = value("weight_decay");
+  point.grad_norm = value("grad_norm");
+  point.tokens_per_second = value("tokens_per_second");
+  point.zero_fraction = value("zero_fraction");
+  point.flip_fraction = value("flip_fraction");
+  return point;
+}
+
+std::vector<LogPoint> read_log(const fs::path& path) {
+  std::vector<LogPoint> log;
+  std::istringstream in(read_file(path));
+  int number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty()) continue;
+    try {
+      log.push_back(parse_point(nlohmann::json::parse(line)));
+    } catch (const nlohmann::json::exception& error) {
+      if (in.peek() == std::char_traits<char>::eof()) break;  // the last line of a run that is being written or was killed
+      throw bad_input(fmt::format("{} line {}: {}", path.string(), number, error.what()),
+                      "remove the line, or resume the run, which mends it");
+    }
+  }
+  return log;
+}
+
+fs::path newest_checkpoint(const fs::path& run) {
+  std::vector<fs::path> all;
+  if (fs::is_directory(run / "checkpoints"))
+    for (const auto& entry : fs::directory_iterator(run / "checkpoints"))
+      if (entry.path().filename().string().rfind("step-", 0) == 0) all.push_back(entry.path());
+  return all.empty() ? fs::path() : *std::max_element(all.begin(), all.end());
+}
+
+void find_interventions(Run& run) {
+  for (size_t i = 1; i < run.log.size(); ++i) {
+    const LogPoint &before = run.log[i - 1], &now = run.log[i];
+    if (std::isnan(run.lr_drop_at) && now.lr < 0.8 * before.lr && now.lr > 0 && i + 2 < run.log.size()) run.lr_drop_at = now.tokens;
+    if (std::isnan(run.decay_off_at) && now.weight_decay == 0 && before.weight_decay > 0) run.decay_off_at = now.tokens;
+  }
+}
+
+}  // namespace
+
+double bits_per_weight(model::Family family) {
+  switch (family) {
+    case model::Family::kFloat:
+      return 16;
+    case model::Family::kTernary:
+      return 1.58;
+    case model::Family::kBinary:
+      return 1;
+  }
+  return 16;
+}
+
+Run read_run(const fs::path& path) {
+  if (!fs::exists(path / "log.jsonl"))
+    throw bad_input(fmt::format("{} is not a run directory: it has no log.jsonl", path.string()),
+                    "give the directory that `spectra train --out` made");
+  Run run;
+  run.path = path;
+  run.name = fs::absolute(path).lexically_normal().filename().string();
+  if (run.name.empty()) run.name = fs::absolute(path).lexically_normal().parent_path().filename().string();
+  run.log = read_log(path / "log.jsonl");
+  if (run.log.empty()) throw bad_input(fmt::format("{} has an empty log", path.string()), "wait until the run has made a step");
+  run.checkpoint = newest_checkpoint(path);
+  if (run.checkpoint.empty())
+    throw bad_input(fmt::format("{} has no checkpoint yet", path.string()),
+                    "wait for the first one (checkpoint.every in its recipe)");
+  const format::ModelDirectory model(run.checkpoint);
+  run.config = model::config_from_json(model.config_json(), (run.checkpoint / "config.json").string());
+  run.parameters = static_cast<double>(model::count_parameters(run.config).total());
+  run.bits = model::size_in_bits(run.config, bits_per_weight(run.config.family), run.config.vocab);
+  for (const LogPoint& point : run.log)
+    if (!std::isnan(point.validation_loss)) run.validation_loss = point.validation_loss;
+  find_interventions(run);
+  return run;
+}
+
+}  // namespace spectra::analysis
