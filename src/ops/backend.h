@@ -72,6 +72,10 @@ class Backend {
   virtual void copy_out(float* to, Tensor from) = 0;
   virtual void zero(Tensor x) = 0;
   virtual void add(Tensor y, Tensor x) = 0;  ///< y += x, any of the two types each
+  /// to = from, any of the two types each. By default zero() and add().
+  virtual void copy(Tensor to, Tensor from);
+  /// Host token ids to a dense (1, N) i32 tensor. By default memcpy: for backends whose memory the host can address.
+  virtual void copy_in_tokens(Tensor to, const int32_t* from);
 
   // --- weights ------------------------------------------------------------------------------------------------
   /// Fills rows [spec.row_begin, + w.rows) of out.codes and the matching scales from master w (out, in).

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/backend.h"
+
+#include <cstring>
+
+#include "base/system.h"
+#include "ops/reference/reference_backend.h"
+
+namespace spectra::ops {
+
+void Backend::copy(Tensor to, Tensor from) {
+  zero(to);
+  add(to, from);
+}
+
+void Backend::copy_in_tokens(Tensor to, const int32_t* from) { std::memcpy(to.as<int32_t>(), from, to.bytes()); }
+
+std::unique_ptr<Backend> make_backend(const std::string& precision) {
+  if (precision == "reference-fp64") return std::make_unique<ReferenceBackend<double>>();
+  if (precision == "reference") return std::make_unique<ReferenceBackend<float>>();
+  if (precision == "fp32" || precision == "bf16" || precision == "auto") {
+    throw Error(Exit::kFailed, fmt::format("precision \"{}\" needs the oneDNN backend, which this build lacks", precision),
+                "use \"reference\"");
+  }
+  throw bad_input(fmt::format("unknown precision \"{}\"", precision), "use auto, bf16, fp32, reference or reference-fp64");
+}
+
+}  // namespace spectra::ops

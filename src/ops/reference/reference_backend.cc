@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/reference/reference_backend.h"
+
+#include <type_traits>
+
+#include "ops/reference/attention.h"
+#include "ops/reference/embedding.h"
+#include "ops/reference/linear.h"
+#include "ops/reference/loss.h"
+#include "ops/reference/memory.h"
+#include "ops/reference/norm.h"
+#include "ops/reference/optimizer.h"
+#include "ops/reference/quantize.h"
+#include "ops/reference/rope.h"
+#include "ops/reference/swiglu.h"
+
+namespace spectra::ops {
+
+using reference::matrix;
+
+template <class T>
+std::string ReferenceBackend<T>::name() const {
+  return std::is_same_v<T, double> ? "reference-fp64" : "reference";
+}
+
+template <class T>
+void ReferenceBackend<T>::copy_in(Tensor to, const float* from) {
+  for (int64_t r = 0; r < to.rows; ++r) {
+    for (int64_t c = 0; c < to.cols; ++c) reference::set(to, r, c, static_cast<double>(*from++));
+  }
+}
+
+template <class T>
+void ReferenceBackend<T>::copy_out(float* to, Tensor from) {
+  for (int64_t r = 0; r < from.rows; ++r) {
+    for (int64_t c = 0; c < from.cols; ++c) *to++ = static_cast<float>(reference::get(from, r, c));
+  }
+}
+
+template <class T>
+void ReferenceBackend<T>::zero(Tensor x) {
+  for (int64_t r = 0; r < x.rows; ++r) {
+    for (int64_t c = 0; c < x.cols; ++c) reference::set(x, r, c, 0);
+  }
+}
+
+template <class T>
+void ReferenceBackend<T>::add(Tensor y, Tensor x) {
+  SPECTRA_CHECK(y.rows == x.rows && y.cols == x.cols, "{} x {} += {} x {}", y.rows, y.cols, x.rows, x.cols);
+  for (int64_t r = 0; r < y.rows; ++r) {
+    for (int64_t c = 0; c < y.cols; ++c) reference::set(y, r, c, reference::get(y, r, c) + reference::get(x, r, c));
+  }
+}
+
+template <class T>
+void ReferenceBackend<T>::quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales,
+                                          QuantizeStats* stats) {
+  reference::quantize_weight<T>(out, spec, w, scales, stats);
+}
+
+template <class T>
+void ReferenceBackend<T>::linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) {
+  SPECTRA_CHECK(y.rows == x.rows && y.cols == w.codes.rows && x.cols == w.codes.cols);
+  reference::linear(matrix<T>(y), matrix<T>(x), reference::ScaledWeight<T>(w), accumulate);
+}
+
+template <class T>
+void ReferenceBackend<T>::linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) {
+  SPECTRA_CHECK(dx.rows == dy.rows && dy.cols == w.codes.rows && dx.cols == w.codes.cols);
+  reference::linear_dx(matrix<T>(dx), matrix<T>(dy), reference::ScaledWeight<T>(w), accumulate);
+}
+
+template <class T>
+void ReferenceBackend<T>::linear_dw(Tensor dw, Tensor dy, Tensor x) {
+  SPECTRA_CHECK(dy.rows == x.rows && dw.rows == dy.cols && dw.cols == x.cols);
+  reference::linear_dw(matrix<T>(dw), matrix<T>(dy), matrix<T>(x));
+}
+
+template <class T>
+void ReferenceBackend<T>::embedding(Tensor x, const int32_t* tokens, Tensor table) {
+  reference::embedding(matrix<T>(x), tokens, matrix<T>(table));
+}
+
+template <class T>
+void ReferenceBackend<T>::embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) {
+  reference::embedding_backward(matrix<T>(dtable), tokens, matrix<T>(dx));
+}
+
+template <class T>
+void ReferenceBackend<T>::rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
+  if (residual.data != nullptr) add(x, residual);
+  reference::rmsnorm(matrix<T>(y), rstd.as<T>(), matrix<T>(x), w.as<T>(), static_cast<T>(eps));
+}
+
+template <class T>
+void ReferenceBackend<T>::rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) {
+  reference::rmsnorm_backward(matrix<T>(dx), dw.as<T>(), matrix<T>(dy), matrix<T>(x), rstd.as<T>(), w.as<T>());
+}
+
+template <class T>
+void ReferenceBackend<T>::rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) {
+  reference::rope(matrix<T>(qkv), shape, static_cast<double>(theta), inverse);
+}
+
+template <class T>
+void ReferenceBackend<T>::attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
+  reference::attention(matrix<T>(out), lse.as<T>(), matrix<T>(qkv), shape);
+}
+
+template <class T>
+void ReferenceBackend<T>::attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv,
+                                             const AttentionShape& shape) {
+  reference::attention_backward(matrix<T>(dqkv), matrix<T>(dout), matrix<T>(out), lse.as<T>(), matrix<T>(qkv), shape);
+}
+
+template <class T>
+void ReferenceBackend<T>::swiglu(Tensor h, Tensor gate_up) {
+  reference::swiglu(matrix<T>(h), matrix<T>(gate_up));
+}
+
+template <class T>
+void ReferenceBackend<T>::swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) {
+  reference::swiglu_backward(matrix<T>(dgate_up), matrix<T>(dh), matrix<T>(gate_up));
+}
+
+template <class T>
+void ReferenceBackend<T>::cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets,
+                                        float scale) {
+  reference::Matrix<T> gradient{};
+  if (dlogits.data != nullptr) gradient = matrix<T>(dlogits);
+  reference::cross_entropy(*loss.as<double>(), dlogits.data == nullptr ? nullptr : &gradient,
+                           logprobs.data == nullptr ? nullptr : logprobs.as<T>(), matrix<T>(logits), targets,
+                           static_cast<T>(scale));
+}
+
+template <class T>
+void ReferenceBackend<T>::sum_squares(Tensor out, Tensor x) {
+  *out.as<double>() += reference::sum_squares(matrix<T>(x));
+}
+
+template <class T>
+void ReferenceBackend<T>::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) {
+  reference::adamw(matrix<T>(w), matrix<T>(g), {matrix<T>(m), matrix<T>(v)}, hyper, *norm_squared.as<double>(),
+                   static_cast<double>(clip));
+}
+
+template class ReferenceBackend<float>;
+template class ReferenceBackend<double>;
+
+}  // namespace spectra::ops

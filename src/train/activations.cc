@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/activations.h"
+
+#include <algorithm>
+
+namespace spectra::train {
+
+Activations::Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Memory& memory) {
+  const int64_t n = batch * time, d = config.hidden, f = config.glu;
+  const int64_t qkv = d + 2 * config.kv_dim(), chunk = std::min(n, kHeadRows);
+  const auto activation = [&](int64_t rows, int64_t cols) { return memory.tensor(precision.activation, rows, cols); };
+  const auto master = [&](int64_t rows, int64_t cols) { return memory.tensor(precision.master, rows, cols); };
+
+  tokens = memory.tensor(DType::kI32, 1, n);
+  targets = memory.tensor(DType::kI32, 1, n);
+  stream.push_back(master(n, d));
+  for (int64_t l = 0; l < config.layers; ++l) {
+    LayerActivations layer;
+    layer.attention_norm = activation(n, d);
+    layer.attention_rstd = master(1, n);
+    layer.qkv = activation(n, qkv);
+    layer.attention = activation(n, d);
+    layer.lse = master(batch * config.heads, time);
+    layer.mlp_norm = activation(n, d);
+    layer.mlp_rstd = master(1, n);
+    layer.gate_up = activation(n, 2 * f);
+    layer.h = activation(n, f);
+    layers.push_back(layer);
+    stream.push_back(master(n, d));
+    stream.push_back(master(n, d));
+  }
+  final_norm = activation(n, d);
+  final_rstd = master(1, n);
+  logits = master(chunk, config.vocab);
+  logprobs = master(1, n);
+  loss = memory.tensor(DType::kF64, 1, 1);
+
+  backward.stream = master(n, d);
+  backward.rounded = activation(n, d);
+  backward.norm = activation(n, d);
+  backward.qkv = activation(n, qkv);
+  backward.attention = activation(n, d);
+  backward.gate_up = activation(n, 2 * f);
+  backward.h = activation(n, f);
+  backward.logits = activation(chunk, config.vocab);
+}
+
+}  // namespace spectra::train

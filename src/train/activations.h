@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Everything a forward and a backward pass of one micro-batch keep, allocated once. Types: A activation, M master.
+#include <vector>
+
+#include "model/config.h"
+#include "train/memory.h"
+
+namespace spectra::train {
+
+/// What the backward of one layer needs again.
+struct LayerActivations {
+  ops::Tensor attention_norm;  ///< (N, D) A, input of q, k, v
+  ops::Tensor attention_rstd;  ///< (1, N) M
+  ops::Tensor qkv;             ///< (N, (H + 2K) E) A, after RoPE
+  ops::Tensor attention;       ///< (N, H E) A, input of o
+  ops::Tensor lse;             ///< (B H, T) M
+  ops::Tensor mlp_norm;        ///< (N, D) A, input of gate and up
+  ops::Tensor mlp_rstd;        ///< (1, N) M
+  ops::Tensor gate_up;         ///< (N, 2F) A
+  ops::Tensor h;               ///< (N, F) A, input of down
+};
+
+/// Gradients on the way back; every layer reuses them.
+struct BackwardActivations {
+  ops::Tensor stream;     ///< (N, D) M: of the residual stream
+  ops::Tensor rounded;    ///< (N, D) A: the same as GEMMs read it
+  ops::Tensor norm;       ///< (N, D) A: of the output of a norm
+  ops::Tensor qkv;        ///< (N, (H + 2K) E) A
+  ops::Tensor attention;  ///< (N, H E) A
+  ops::Tensor gate_up;    ///< (N, 2F) A
+  ops::Tensor h;          ///< (N, F) A
+  ops::Tensor logits;     ///< (C, V) A
+};
+
+/// C: rows of the head and of the loss at a time; logits never exist for the whole batch.
+constexpr int64_t kHeadRows = 512;
+
+struct Activations {
+  Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Memory& memory);
+
+  ops::Tensor tokens, targets;  ///< (1, N) i32
+  /// The residual stream before each norm, 2L + 1 times (N, D) M. Number 0 is the embedding; a projection writes its output into
+  /// the next one, and the norm that reads it adds the one before.
+  std::vector<ops::Tensor> stream;
+  std::vector<LayerActivations> layers;
+  ops::Tensor final_norm;  ///< (N, D) A, input of the head
+  ops::Tensor final_rstd;  ///< (1, N) M
+  ops::Tensor logits;      ///< (C, V) M
+  ops::Tensor logprobs;    ///< (1, N) M
+  ops::Tensor loss;        ///< (1, 1) f64
+  BackwardActivations backward;
+};
+
+}  // namespace spectra::train

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/transformer.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/hash.h"
+#include "base/rng.h"
+#include "train/activations.h"
+#include "train/weights.h"
+
+namespace spectra::train {
+
+using ops::Tensor;
+
+struct Transformer::Impl {
+  Impl(ops::Backend& backend_, const model::Config& config_, int64_t batch_, int64_t time_)
+      : backend(backend_),
+        config(config_),
+        batch(batch_),
+        time(time_),
+        memory(&backend_),
+        weights(config, {backend_.activation(), backend_.master()}, memory),
+        acts(config, batch, time, {backend_.activation(), backend_.master()}, memory) {}
+
+  void load(std::span<const int32_t> tokens, std::span<const int32_t> targets);
+  void forward();
+  void forward_layer(size_t l);
+  void backward();
+  void backward_layer(size_t l);
+  template <class PerChunk>
+  void head_loss(bool gradient, float scale, PerChunk&& per_chunk);
+  ops::AttentionShape shape() const { return {batch, time, config.heads, config.kv_heads, config.head_dim()}; }
+  int64_t tokens_per_batch() const { return batch * time; }
+
+  ops::Backend& backend;
+  const model::Config config;
+  const int64_t batch, time;
+  Memory memory;
+  Weights weights;
+  Activations acts;
+};
+
+/// Copies one micro-batch to the device. Throws Error for a token that the embedding has no row for.
+void Transformer::Impl::load(std::span<const int32_t> tokens, std::span<const int32_t> targets) {
+  const size_t n = static_cast<size_t>(tokens_per_batch());
+  SPECTRA_CHECK(tokens.size() == n && targets.size() == n, "{} tokens, {} targets, {} wanted", tokens.size(), targets.size(), n);
+  for (size_t i = 0; i < n; ++i) {
+    const bool known = tokens[i] >= 0 && tokens[i] < config.vocab && targets[i] < config.vocab;
+    if (known) continue;
+    throw bad_input(fmt::format("token {} with target {} at place {} of a batch; the model's vocabulary has {}", tokens[i],
+                                targets[i], i, config.vocab),
+                    "prepare the data with the model's tokenizer");
+  }
+  backend.copy_in_tokens(acts.tokens, tokens.data());
+  backend.copy_in_tokens(acts.targets, targets.data());
+}
+
+void Transformer::Impl::forward() {
+  backend.embedding(acts.stream[0], acts.tokens.as<int32_t>(), weights.embedding.weight);
+  for (size_t l = 0; l < weights.layers.size(); ++l) forward_layer(l);
+  const size_t last = acts.stream.size() - 1;
+  backend.rmsnorm(acts.final_norm, acts.final_rstd, acts.stream[last], acts.stream[last - 1], weights.final_norm.weight,
+                  config.norm_eps);
+}
+
+/// Paper 1.2: x += o(attention(norm(x))), x += down(swiglu(norm(x))). Each sum is done by the norm that reads it.
+void Transformer::Impl::forward_layer(size_t l) {
+  const LayerWeights& w = weights.layers[l];
+  const LayerActivations& a = acts.layers[l];
+  const Tensor& in = acts.stream[2 * l];
+  const Tensor& middle = acts.stream[2 * l + 1];
+  const Tensor& out = acts.stream[2 * l + 2];
+  const Tensor before = l == 0 ? Tensor() : acts.stream[2 * l - 1];
+
+  backend.rmsnorm(a.attention_norm, a.attention_rstd, in, before, w.attention_norm.weight, config.norm_eps);
+  backend.linear(a.qkv, a.attention_norm, w.qkv.weight);
+  backend.rope(a.qkv, shape(), config.rope_theta, false);
+  backend.attention(a.attention, a.lse, a.qkv, shape());
+  backend.linear(middle, a.attention, w.o.weight);
+
+  backend.rmsnorm(a.mlp_norm, a.mlp_rstd, middle, in, w.mlp_norm.weight, config.norm_eps);
+  backend.linear(a.gate_up, a.mlp_norm, w.gate_up.weight);
+  backend.swiglu(a.h, a.gate_up);
+  backend.linear(out, a.h, w.down.weight);
+}
+
+/// Head and cross-entropy in chunks of rows; per_chunk(first row, rows, dlogits) runs after each, while its logits exist.
+template <class PerChunk>
+void Transformer::Impl::head_loss(bool gradient, float scale, PerChunk&& per_chunk) {
+  for (int64_t row = 0; row < tokens_per_batch(); row += acts.logits.rows) {
+    const int64_t rows = std::min(acts.logits.rows, tokens_per_batch() - row);
+    const Tensor logits = acts.logits.row_range(0, rows);
+    const Tensor dlogits = gradient ? acts.backward.logits.row_range(0, rows) : Tensor();
+    backend.linear(logits, acts.final_norm.row_range(row, rows), weights.head.weight);
+    backend.cross_entropy(acts.loss, dlogits, acts.logprobs.col_range(row, rows), logits, acts.targets.as<int32_t>() + row, scale);
+    per_chunk(row, rows, dlogits);
+  }
+}
+
+void Transformer::Impl::backward() {
+  const BackwardActivations& d = acts.backward;
+  backend.zero(d.stream);
+  backend.rmsnorm_backward(d.stream, weights.final_norm.gradient, d.norm, acts.stream.back(), acts.final_rstd,
+                           weights.final_norm.weight);
+  for (size_t l = weights.layers.size(); l-- > 0;) backward_layer(l);
+  backend.embedding_backward(weights.embedding.gradient, acts.tokens.as<int32_t>(), d.stream);
+}
+
+/// forward_layer in reverse. d.stream holds the gradient of the layer's output and ends as that of its input: a residual
+/// branch adds its own part to it.
+void Transformer::Impl::backward_layer(size_t l) {
+  const LayerWeights& w = weights.layers[l];
+  const LayerActivations& a = acts.layers[l];
+  const BackwardActivations& d = acts.backward;
+
+  backend.copy(d.rounded, d.stream);
+  backend.linear_dw(w.down.gradient, d.rounded, a.h);
+  backend.linear_dx(d.h, d.rounded, w.down.weight);
+  backend.swiglu_backward(d.gate_up, d.h, a.gate_up);
+  backend.linear_dw(w.gate_up.gradient, d.gate_up, a.mlp_norm);
+  backend.linear_dx(d.norm, d.gate_up, w.gate_up.weight);
+  backend.rmsnorm_backward(d.stream, w.mlp_norm.gradient, d.norm, acts.stream[2 * l + 1], a.mlp_rstd, w.mlp_norm.weight);
+
+  backend.copy(d.rounded, d.stream);
+  backend.linear_dw(w.o.gradient, d.rounded, a.attention);
+  backend.linear_dx(d.attention, d.rounded, w.o.weight);
+  backend.attention_backward(d.qkv, d.attention, a.attention, a.lse, a.qkv, shape());
+  backend.rope(d.qkv, shape(), config.rope_theta, true);
+  backend.linear_dw(w.qkv.gradient, d.qkv, a.attention_norm);
+  backend.linear_dx(d.norm, d.qkv, w.qkv.weight);
+  backend.rmsnorm_backward(d.stream, w.attention_norm.gradient, d.norm, acts.stream[2 * l], a.attention_rstd,
+                           w.attention_norm.weight);
+}
+
+Transformer::Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time) {
+  model::validate(config);
+  SPECTRA_CHECK(batch > 0 && time > 0, "batch {}, time {}", batch, time);
+  impl_ = std::make_unique<Impl>(backend, config, batch, time);
+}
+
+Transformer::~Transformer() = default;
+
+void Transformer::initialize(uint64_t seed) {
+  constexpr double kDeviation = 0.02;  // initializer_range of the released models
+  std::vector<float> values;
+  for (TrainedParameter& parameter : impl_->weights.parameters) {
+    const Rng rng(seed, std::stoull(sha256(parameter.info.name).substr(0, 16), nullptr, 16));
+    const int64_t count = parameter.weight.size();
+    values.assign(static_cast<size_t>(count), 1.0f);
+    if (parameter.info.role != model::Role::kNorm) {
+#pragma omp parallel for
+      for (int64_t i = 0; i < count; ++i) {
+        values[static_cast<size_t>(i)] = static_cast<float>(kDeviation * rng.normal_at(static_cast<uint64_t>(i)));
+      }
+    }
+    impl_->backend.copy_in(parameter.weight, values.data());
+  }
+}
+
+std::vector<TrainedParameter>& Transformer::parameters() { return impl_->weights.parameters; }
+void Transformer::quantize() { impl_->weights.quantize(impl_->backend); }
+
+void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale) {
+  Impl& m = *impl_;
+  m.load(tokens, targets);
+  m.forward();
+  m.head_loss(true, scale, [&m](int64_t row, int64_t rows, const Tensor& dlogits) {
+    m.backend.linear_dw(m.weights.head.gradient, dlogits, m.acts.final_norm.row_range(row, rows));
+    m.backend.linear_dx(m.acts.backward.norm.row_range(row, rows), dlogits, m.weights.head.weight);
+  });
+  m.backward();
+}
+
+void Transformer::evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs) {
+  Impl& m = *impl_;
+  m.load(tokens, targets);
+  m.forward();
+  m.head_loss(false, 0.0f, [](int64_t, int64_t, const Tensor&) {});
+  if (logprobs.empty()) return;
+  SPECTRA_CHECK(logprobs.size() == tokens.size(), "{} log-probabilities for {} tokens", logprobs.size(), tokens.size());
+  m.backend.synchronize();
+  m.backend.copy_out(logprobs.data(), m.acts.logprobs);
+}
+
+double Transformer::loss() {
+  impl_->backend.synchronize();
+  return *impl_->acts.loss.as<double>();
+}
+void Transformer::reset_loss() { impl_->backend.zero(impl_->acts.loss); }
+
+int64_t Transformer::batch() const { return impl_->batch; }
+int64_t Transformer::time() const { return impl_->time; }
+const model::Config& Transformer::config() const { return impl_->config; }
+
+uint64_t Transformer::memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes) {
+  Memory counted(nullptr);
+  const Precision precision{activation_bytes == 2 ? DType::kBf16 : DType::kF32, DType::kF32};
+  const Weights weights(config, precision, counted);
+  const Activations activations(config, batch, time, precision, counted);
+  return counted.bytes();
+}
+
+}  // namespace spectra::train

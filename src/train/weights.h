@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The parameters of a Transformer and how they are stacked for the GEMMs: q, k, v are one matrix, gate and up another.
+#include <vector>
+
+#include "train/memory.h"
+#include "train/transformer.h"
+
+namespace spectra::train {
+
+/// One or more parameters that follow each other in file order, stacked by rows; master precision.
+struct Stacked {
+  ops::Tensor weight, gradient;
+};
+
+/// A stacked matrix and what GEMMs multiply with instead of it.
+struct Linear {
+  ops::Tensor gradient;         ///< (out, in) master
+  ops::QuantizedWeight weight;  ///< (out, in)
+};
+
+struct LayerWeights {
+  Stacked attention_norm;  ///< (1, D)
+  Linear qkv;              ///< ((H + 2K) E, D)
+  Linear o;                ///< (D, H E)
+  Stacked mlp_norm;        ///< (1, D)
+  Linear gate_up;          ///< (2F, D)
+  Linear down;             ///< (D, F)
+};
+
+class Weights {
+ public:
+  Weights(const model::Config& config, Precision precision, Memory& memory);
+  /// Recomputes codes and scales of every Linear from the master weights.
+  void quantize(ops::Backend& backend);
+
+  std::vector<TrainedParameter> parameters;  ///< in file order; views into the stacked tensors
+  Stacked embedding;                         ///< (V, D)
+  std::vector<LayerWeights> layers;
+  Stacked final_norm;  ///< (1, D)
+  Linear head;         ///< (V, D); its gradient is the embedding's when tied
+
+ private:
+  /// Codes of one parameter are rows of `target`.
+  struct Quantization {
+    ops::QuantizedWeight target;
+    ops::QuantizeSpec spec;
+    size_t parameter;
+  };
+  Stacked stack(int count);
+  Linear linear(int count);
+  Linear quantized(const Stacked& stacked, size_t first, size_t count);
+
+  const model::Config& config_;
+  Precision precision_;
+  Memory& memory_;
+  std::vector<model::Parameter> infos_;
+  std::vector<Quantization> quantizations_;
+};
+
+}  // namespace spectra::train
