@@ -1,6 +1,6 @@
 #!/bin/sh
 # From nothing to two small language models and a page that compares them. Usage: examples/demo.sh SPECTRA OUT
-# FloatLM and TriLM see the same stories in the same order; the TriLM is then packed, losslessly, and run from the packed file.
+# DEMO_STORIES and DEMO_TOKENS make it shorter. FloatLM and TriLM see the same stories in the same order; the TriLM is then packed, losslessly, and run from the packed file.
 set -eu
 spectra=$1
 out=$2
@@ -9,10 +9,10 @@ say() { printf '\n== %s\n' "$1" >&2; }
 
 rm -rf "$out"
 say "Stories and a tokenizer trained on them"
-"$spectra" prepare --synthetic stories --stories 60000 --train-tokenizer 2048 --out "$out/data"
+"$spectra" prepare --synthetic stories --stories "${DEMO_STORIES:-60000}" --train-tokenizer 2048 --out "$out/data"
 for family in float tri; do
   say "Training $family"
-  "$spectra" train "$recipes/demo-$family.toml" --set data.path="$out/data" --out "$out/$family"
+  "$spectra" train "$recipes/demo-$family.toml" --set data.path="$out/data" ${DEMO_TOKENS:+--set train.tokens="$DEMO_TOKENS"} --out "$out/$family"
 done
 say "Packing the ternary model to 1.6 bits a weight"
 "$spectra" pack "$(ls -d "$out"/tri/checkpoints/step-* | tail -n 1)" --format 1.6bit --out "$out/packed"
