@@ -43,11 +43,13 @@ struct Provenance {
   int64_t step = -1, tokens = -1;
   std::string extra_json;
 };
-/// Writes spectra.json into `directory` with the tool version and the sha256 of every other file in it.
-void write_provenance(const fs::path& directory, const Provenance& provenance);
-/// Copies tokenizer.json, tokenizer_config.json, special_tokens_map.json, generation_config.json, where they exist.
+/// Writes spectra.json into `directory` with the tool version and the sha256 of every other file in it. `known`: sha256 by file
+/// name where a writer already has them, so that large files are not read again.
+void write_provenance(const fs::path& directory, const Provenance& provenance,
+                      const std::map<std::string, std::string>& known = {});
+/// Copies tokenizer.json, tokenizer_config.json, special_tokens_map.json and generation_config.json, where they exist.
 void copy_tokenizer_files(const fs::path& from, const fs::path& to);
-/// Checks every file named in directory/spectra.json (or any file with {"sha256": {name: hex}}). See verify_checksums.
+/// Checks every file named under "sha256" in directory/spectra.json. See verify_checksums.
 bool verify_directory_checksums(const fs::path& directory);
 
 /// Reads `view` (F32, F16, BF16, F64) into floats. Throws Error for another dtype.

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -20,6 +22,20 @@ struct TokenDataInfo {
   std::vector<std::pair<std::string, std::string>> sources;  ///< path as given, sha256
   uint64_t replaced_bytes = 0;                               ///< invalid UTF-8 that became U+FFFD
 };
+
+/// data.json as a whole. The parser alone is here for fuzzing.
+struct TokenDataJson {
+  struct File {
+    std::string split, name, documents_name;
+    std::string sha256, documents_sha256;
+    uint64_t tokens = 0, documents = 0;
+  };
+  TokenDataInfo info;
+  int32_t token_bytes = 2;
+  std::vector<File> files;  ///< a split's files in stream order
+};
+/// Throws Error naming `where` and the key.
+TokenDataJson parse_token_data_json(std::string_view text, const std::string& where);
 
 /// Writes a token data directory that appears whole or not at all.
 class TokenDataWriter {
@@ -70,6 +86,7 @@ class TokenData {
   /// Of data.json: names the data in checkpoints and logs.
   const std::string& sha256() const { return sha256_; }
   bool has(const std::string& split) const;
+  std::vector<std::string> split_names() const;
   /// Throws Error listing the splits there are.
   const TokenStream& split(const std::string& name) const;
   /// Throws Error when a token is not below info().vocab: damaged data. Scans everything.

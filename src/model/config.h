@@ -3,6 +3,7 @@
 // The architecture as data: a Llama-style decoder (paper 1.2): pre-norm RMSNorm, SwiGLU, RoPE on the whole head,
 // no biases. GQA (kv_heads < heads) and tied embeddings are read too.
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,9 +28,9 @@ struct Config {
   int64_t max_position = 2048;
   float rope_theta = 10000.0f;
   float norm_eps = 1e-5f;
-  bool tied = false;  ///< the head is the embedding
-  int32_t bos = 0, eos = 0;
-  int64_t shards = 1;  ///< `pretraining_model_parallel`: scales per matrix
+  bool tied = false;         ///< the head is the embedding
+  int32_t bos = 0, eos = 0;  ///< -1 = none
+  int64_t shards = 1;        ///< `pretraining_model_parallel`: scales per matrix
   Family family = Family::kFloat;
 
   int64_t head_dim() const { return hidden / heads; }
@@ -40,13 +41,15 @@ struct Config {
 /// `spectra_family`; absent = float. `where`: the file, for messages. Throws Error for another architecture or odd values.
 Config config_from_json(const std::string& json, const std::string& where);
 /// The config.json that transformers reads. `dtype`: "float16" or "float32". `packed_format`: "" = unpacked, else it is
-/// written as quantization_config {quant_method: "spectra", format}.
-std::string config_to_json(const Config& config, const std::string& dtype, const std::string& packed_format = "");
+/// written as quantization_config {quant_method: "spectra", format, shard_axis}; `axes`: matrices that differ from training's
+/// axes, by full name (foreign models).
+std::string config_to_json(const Config& config, const std::string& dtype, const std::string& packed_format = "",
+                           const std::map<std::string, lowbit::ShardAxis>& axes = {});
 /// "" unless config.json has a quantization_config with quant_method "spectra": then its `format`.
 std::string packed_format_from_json(const std::string& json);
 
 /// Throws Error unless dimensions fit together: hidden % heads == 0, heads % kv_heads == 0, even head_dim, and, for
-/// shards > 1, heads, kv_heads, hidden and glu divisible by shards (q, k, v, gate, up are cut by rows, o and down by columns).
+/// shards > 1, hidden, glu, heads and kv_heads divisible by shards (q, k, v, gate, up are cut by rows, o and down by columns).
 void validate(const Config& config);
 
 /// A row of the paper's size table.
@@ -76,6 +79,8 @@ struct Parameter {
 };
 /// All parameters in file order: embedding, layers (input norm, q, k, v, o, post-attention norm, gate, up, down), final norm, head.
 std::vector<Parameter> parameters(const Config& config);
+/// Shape of its tensor in a file: (rows, cols), for a norm (D).
+std::vector<int64_t> tensor_shape(const Parameter& parameter);
 /// Shard boundaries along the parameter's axis: shards + 1 ascending numbers from 0 to rows or cols.
 std::vector<int64_t> shard_bounds(const Parameter& parameter, int64_t shards);
 

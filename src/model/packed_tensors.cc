@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/packed_tensors.h"
+
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "format/strict_json.h"
+
+namespace spectra::model {
+namespace {
+
+constexpr const char* kHint = "the model is damaged, or its config.json is of another one; pack it again";
+
+Error tensor_error(const format::ModelDirectory& directory, const std::string& tensor, const std::string& problem) {
+  return bad_input(fmt::format("{}: tensor {}: {}", directory.path().string(), tensor, problem), kHint);
+}
+
+/// A tensor of the given type and shape.
+const format::TensorView& typed(const format::ModelDirectory& directory, const std::string& name, DType dtype,
+                                const std::vector<int64_t>& shape) {
+  const format::TensorView& view = directory.get(name);
+  if (view.dtype != dtype || view.shape != shape)
+    throw tensor_error(directory, name,
+                       fmt::format("is {} [{}], expected {} [{}]", dtype_name(view.dtype), fmt::join(view.shape, ", "),
+                                   dtype_name(dtype), fmt::join(shape, ", ")));
+  return view;
+}
+
+/// "model.layers.0.mlp.up_proj.weight" -> "up_proj".
+std::string projection_name(const std::string& name) {
+  const size_t end = name.rfind('.');
+  const size_t begin = name.rfind('.', end - 1);
+  return name.substr(begin + 1, end - begin - 1);
+}
+
+}  // namespace
+
+PackedNames packed_names(const std::string& weight) { return {weight + "_packed", weight + "_scale", weight + "_shards"}; }
+
+lowbit::ShardAxis PackedConfig::axis_of(const Parameter& parameter) const {
+  if (const auto full = axes.find(parameter.name); full != axes.end()) return full->second;
+  if (const auto brief = axes.find(projection_name(parameter.name)); brief != axes.end()) return brief->second;
+  return parameter.axis;
+}
+
+PackedConfig packed_config_from_json(const std::string& text, const std::string& where) {
+  PackedConfig packed{lowbit::format_from_name(packed_format_from_json(text)), {}};
+  const nlohmann::json document = format::parse_json_object(text, where);
+  const nlohmann::json axes = document["quantization_config"].value("shard_axis", nlohmann::json::object());
+  if (!axes.is_object()) throw bad_input(where + ": shard_axis is not an object", kHint);
+  for (const auto& item : axes.items()) {
+    if (item.value() != "rows" && item.value() != "columns")
+      throw bad_input(fmt::format("{}: shard_axis of {} is {}", where, item.key(), item.value().dump()),
+                      "allowed are \"rows\" and \"columns\"");
+    packed.axes[item.key()] = item.value() == "rows" ? ShardAxis::kRows : ShardAxis::kColumns;
+  }
+  return packed;
+}
+
+PackedMatrix packed_matrix(const format::ModelDirectory& directory, const PackedConfig& packed, const Parameter& parameter) {
+  const PackedNames names = packed_names(parameter.name);
+  PackedMatrix matrix;
+  matrix.format = packed.format;
+  matrix.axis = packed.axis_of(parameter);
+  matrix.rows = parameter.rows;
+  matrix.cols = parameter.cols;
+  matrix.row_bytes = lowbit::row_bytes(packed.format, parameter.cols);
+  const format::TensorView& codes = typed(directory, names.packed, DType::kU8, {matrix.rows, matrix.row_bytes});
+  matrix.codes = {reinterpret_cast<const uint8_t*>(codes.data.data()), codes.data.size()};
+
+  const format::TensorView& scales = directory.get(names.scale);
+  const int64_t count = scales.elements();
+  typed(directory, names.scale, DType::kF32, {count});
+  if (count < 1) throw tensor_error(directory, names.scale, "holds no scale");
+  matrix.scales.resize(static_cast<size_t>(count));
+  std::memcpy(matrix.scales.data(), scales.data.data(), scales.data.size());
+  for (const float scale : matrix.scales)
+    if (!std::isfinite(scale)) throw tensor_error(directory, names.scale, "holds a scale that is not finite");
+
+  std::vector<int32_t> bounds(static_cast<size_t>(count) + 1);
+  const format::TensorView& shards = typed(directory, names.shards, DType::kI32, {count + 1});
+  std::memcpy(bounds.data(), shards.data.data(), shards.data.size());
+  const int64_t extent = matrix.axis == ShardAxis::kRows ? matrix.rows : matrix.cols;
+  bool ascending = bounds.front() == 0 && bounds.back() == extent;
+  for (size_t s = 0; s + 1 < bounds.size(); ++s) ascending = ascending && bounds[s] < bounds[s + 1];
+  if (!ascending)
+    throw tensor_error(directory, names.shards, fmt::format("[{}] does not ascend from 0 to {}", fmt::join(bounds, ", "), extent));
+  matrix.bounds.assign(bounds.begin(), bounds.end());
+  return matrix;
+}
+
+std::vector<format::SafetensorsWriter::Entry> packed_entries(const std::vector<Parameter>& parameters, lowbit::Format format,
+                                                             const std::vector<int64_t>& shards, DType rest) {
+  std::vector<format::SafetensorsWriter::Entry> packed, small, others;
+  size_t linear = 0;
+  for (const Parameter& parameter : parameters) {
+    if (parameter.role != Role::kLinear) {
+      others.push_back({parameter.name, rest, tensor_shape(parameter)});
+      continue;
+    }
+    const PackedNames names = packed_names(parameter.name);
+    const int64_t count = shards.at(linear++);
+    packed.push_back({names.packed, DType::kU8, {parameter.rows, lowbit::row_bytes(format, parameter.cols)}});
+    small.push_back({names.scale, DType::kF32, {count}});
+    small.push_back({names.shards, DType::kI32, {count + 1}});
+  }
+  packed.insert(packed.end(), small.begin(), small.end());
+  packed.insert(packed.end(), others.begin(), others.end());
+  return packed;
+}
+
+}  // namespace spectra::model
