@@ -38,7 +38,7 @@ int64_t row_bytes(Format format, int64_t cols);
 /// Packs / unpacks one row of codes; scalar, the specification in code. `packed` holds row_bytes(format, cols).
 void pack_row(Format format, const int8_t* codes, int64_t cols, uint8_t* packed);
 void unpack_row(Format format, const uint8_t* packed, int64_t cols, int8_t* codes);
-/// False when a byte of the row is not one that pack_row can write (1.6 bits: 13 invalid values; 2 bits: code 3): damaged file.
+/// False when the row is not one that pack_row can write (1.6 bits: 13 invalid bytes; 2 bits: code 3; padding): damaged file.
 bool valid_row(Format format, const uint8_t* packed, int64_t cols);
 
 /// A low-bit matrix in the clear.
@@ -48,12 +48,14 @@ struct Codes {
   std::vector<int64_t> bounds;  ///< S + 1, ascending, from 0 to rows or cols
   std::vector<float> scales;    ///< S, each exactly representable in the source's type
   std::vector<int8_t> codes;    ///< rows * cols
+  int64_t negative_zeros = 0;   ///< -0.0 in the source, kept as code 0: equal in value and in every product, +0.0 when expanded
 };
 
-/// Recovers codes, scales and shard boundaries from an unpacked matrix (rows, cols), bitwise exactly: a weight is 0 or ±scale of
-/// its shard. `axis`, `shards`: what training used. When they do not describe `w`, the other axis and boundaries at the changes of
-/// scale are tried (foreign models), up to 64 shards. Throws Error (exit 3) naming `name`, and for a matrix that is not low-bit its
-/// first offending weight and why. `binary`: zeros are not allowed.
+/// Recovers codes, scales and shard boundaries from an unpacked matrix (rows, cols), exactly: a weight is 0 or ±scale of its shard,
+/// and expand() gives back its bits, but for the sign of zeros (which quantizers that multiply a rounded -0.3 by the scale leave
+/// behind). `axis`, `shards`: what training used. When they do not describe `w`, the other axis and then boundaries at the changes
+/// of scale are tried (foreign models), up to 64 shards. A shard of zeros gets scale 0. Throws Error (exit 3) naming `name`, and
+/// for a matrix that is not low-bit its first offending weight and why. `binary`: zeros are not allowed.
 Codes find_codes(const float* w, int64_t rows, int64_t cols, ShardAxis axis, int64_t shards, bool binary, const std::string& name);
 /// w[r, c] = scale of its shard times code.
 void expand(const Codes& codes, float* w);
