@@ -5,10 +5,9 @@
 
 namespace spectra::cli {
 
-std::vector<Command> all_commands() {
-  std::vector<Command> commands;
-  return commands;
-}
+Command make_report();
+
+std::vector<Command> all_commands() { return {make_report()}; }
 
 Global& global() {
   static Global options;
