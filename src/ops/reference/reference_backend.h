@@ -7,7 +7,7 @@
 namespace spectra::ops {
 
 template <class T>
-class ReferenceBackend final : public Backend {
+class ReferenceBackend : public Backend {
  public:
   std::string name() const override;
   DType activation() const override { return DTypeOf<T>::value; }
