@@ -28,7 +28,7 @@ svg{width:100%;height:auto;display:block}svg text{fill:var(--fg);font:12px syste
 blockquote{margin:.6rem 0;padding:.6rem .9rem;background:var(--card);border-left:4px solid var(--c5);border-radius:4px;white-space:pre-wrap}
 dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.4em})";
 
-std::string family_label(const Run& run) {
+std::string family_label(const TrainingRun& run) {
   switch (run.config.family) {
     case model::Family::kFloat:
       return "FloatLM";
@@ -42,7 +42,7 @@ std::string family_label(const Run& run) {
 
 std::string cell(double value, int digits) { return std::isnan(value) ? "–" : fmt::format("{:.{}f}", value, digits); }
 
-double median_speed(const Run& run) {
+double median_speed(const TrainingRun& run) {
   std::vector<double> speeds;
   for (const LogPoint& point : run.log)
     if (!std::isnan(point.tokens_per_second)) speeds.push_back(point.tokens_per_second);
@@ -51,12 +51,12 @@ double median_speed(const Run& run) {
   return speeds[speeds.size() / 2];
 }
 
-std::string summary_table(const std::vector<Run>& runs) {
+std::string summary_table(const std::vector<TrainingRun>& runs) {
   std::string html =
       "<div class=\"wide\"><table><tr><th>run</th><th>family</th><th>parameters</th><th>size, Mbit</th><th>tokens</th>"
       "<th>training loss</th><th>validation loss</th><th>perplexity</th><th>zero weights</th><th>tokens/s</th></tr>\n";
   for (size_t i = 0; i < runs.size(); ++i) {
-    const Run& run = runs[i];
+    const TrainingRun& run = runs[i];
     std::vector<double> losses;
     double zeros = LogPoint::kAbsent;
     for (const LogPoint& point : run.log) {
@@ -77,7 +77,7 @@ std::string summary_table(const std::vector<Run>& runs) {
 using Getter = double (*)(const LogPoint&);
 
 /// One series a run of `value` against tokens; lines that lack the value are left out.
-Series series_of(const Run& run, size_t index, Getter value) {
+Series series_of(const TrainingRun& run, size_t index, Getter value) {
   Series series;
   series.name = run.name;
   series.colour = static_cast<int>(index % 6);
@@ -89,9 +89,9 @@ Series series_of(const Run& run, size_t index, Getter value) {
   return series;
 }
 
-std::vector<Mark> interventions(const std::vector<Run>& runs) {
+std::vector<Mark> interventions(const std::vector<TrainingRun>& runs) {
   std::vector<Mark> marks;
-  for (const Run& run : runs) {
+  for (const TrainingRun& run : runs) {
     const auto add = [&](double at, const char* label) {
       if (std::isnan(at)) return;
       for (const Mark& mark : marks)
@@ -105,7 +105,8 @@ std::vector<Mark> interventions(const std::vector<Run>& runs) {
 }
 
 /// "" when no run has the value.
-std::string figure(const std::vector<Run>& runs, const std::string& title, const std::string& y_label, Getter value, bool smooth) {
+std::string figure(const std::vector<TrainingRun>& runs, const std::string& title, const std::string& y_label, Getter value,
+                   bool smooth) {
   Chart chart{title, "tokens", y_label, {}, interventions(runs)};
   for (size_t i = 0; i < runs.size(); ++i) {
     Series series = series_of(runs[i], i, value);
@@ -121,7 +122,7 @@ std::string figure(const std::vector<Run>& runs, const std::string& title, const
   return chart.series.empty() ? "" : "<figure>" + to_svg(chart) + "</figure>\n";
 }
 
-std::string loss_against_bits(const std::vector<Run>& runs) {
+std::string loss_against_bits(const std::vector<TrainingRun>& runs) {
   Chart chart{"Validation loss against size", "size in bits", "validation loss, nats", {}, {}, true};
   for (size_t i = 0; i < runs.size(); ++i)
     if (!std::isnan(runs[i].validation_loss))
@@ -145,7 +146,7 @@ std::string sample_section(const std::vector<Sample>& samples) {
 
 }  // namespace
 
-std::string report_html(const std::vector<Run>& runs, const std::vector<Sample>& samples, const std::string& title) {
+std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title) {
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">"

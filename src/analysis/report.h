@@ -13,10 +13,10 @@ struct Sample {
   std::string run, prompt, text;
 };
 
-std::string report_html(const std::vector<Run>& runs, const std::vector<Sample>& samples, const std::string& title);
+std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title);
 /// {"schema": "spectra.report/1", "runs": [{name, family, parameters, bits, ..., log: {tokens: [], loss: [], ...}}]}
-std::string report_json(const std::vector<Run>& runs);
+std::string report_json(const std::vector<TrainingRun>& runs);
 /// run,step,tokens,loss,validation_loss,lr,weight_decay,grad_norm,tokens_per_second,zero_fraction,flip_fraction
-std::string report_csv(const std::vector<Run>& runs);
+std::string report_csv(const std::vector<TrainingRun>& runs);
 
 }  // namespace spectra::analysis

@@ -27,9 +27,9 @@ nlohmann::ordered_json number(double value) {
 
 }  // namespace
 
-std::string report_json(const std::vector<Run>& runs) {
+std::string report_json(const std::vector<TrainingRun>& runs) {
   nlohmann::ordered_json out = {{"schema", "spectra.report/1"}, {"runs", nlohmann::ordered_json::array()}};
-  for (const Run& run : runs) {
+  for (const TrainingRun& run : runs) {
     nlohmann::ordered_json log;
     for (const LogPoint& point : run.log) {
       log["step"].push_back(point.step);
@@ -48,11 +48,11 @@ std::string report_json(const std::vector<Run>& runs) {
   return out.dump(1);
 }
 
-std::string report_csv(const std::vector<Run>& runs) {
+std::string report_csv(const std::vector<TrainingRun>& runs) {
   std::string csv = "run,step,tokens";
   for (const Column& column : kColumns) csv += std::string(",") + column.name;
   csv += "\n";
-  for (const Run& run : runs)
+  for (const TrainingRun& run : runs)
     for (const LogPoint& point : run.log) {
       csv += fmt::format("{},{},{:.0f}", run.name, point.step, point.tokens);
       for (const Column& column : kColumns)

@@ -57,7 +57,7 @@ fs::path newest_checkpoint(const fs::path& run) {
   return all.empty() ? fs::path() : *std::max_element(all.begin(), all.end());
 }
 
-void find_interventions(Run& run) {
+void find_interventions(TrainingRun& run) {
   for (size_t i = 1; i < run.log.size(); ++i) {
     const LogPoint &before = run.log[i - 1], &now = run.log[i];
     if (std::isnan(run.lr_drop_at) && now.lr < 0.8 * before.lr && now.lr > 0 && i + 2 < run.log.size()) run.lr_drop_at = now.tokens;
@@ -79,11 +79,11 @@ double bits_per_weight(model::Family family) {
   return 16;
 }
 
-Run read_run(const fs::path& path) {
+TrainingRun read_run(const fs::path& path) {
   if (!fs::exists(path / "log.jsonl"))
     throw bad_input(fmt::format("{} is not a run directory: it has no log.jsonl", path.string()),
                     "give the directory that `spectra train --out` made");
-  Run run;
+  TrainingRun run;
   run.path = path;
   run.name = fs::absolute(path).lexically_normal().filename().string();
   if (run.name.empty()) run.name = fs::absolute(path).lexically_normal().parent_path().filename().string();

@@ -20,7 +20,7 @@ struct LogPoint {
   double tokens_per_second = kAbsent, zero_fraction = kAbsent, flip_fraction = kAbsent;
 };
 
-struct Run {
+struct TrainingRun {
   std::string name;           ///< the directory's name
   fs::path path, checkpoint;  ///< the newest checkpoint
   model::Config config;       ///< of that checkpoint
@@ -32,7 +32,7 @@ struct Run {
 };
 
 /// Throws Error when `path` is not a run directory or its log is damaged (naming the line).
-Run read_run(const fs::path& path);
+TrainingRun read_run(const fs::path& path);
 /// 16, 1.58 or 1: what the paper counts for a linear weight of this family.
 double bits_per_weight(model::Family family);
 

@@ -26,7 +26,7 @@ analysis::Sample read_sample(const fs::path& path) {
 }
 
 void run_report(const Options& options) {
-  std::vector<analysis::Run> runs;
+  std::vector<analysis::TrainingRun> runs;
   for (const std::string& path : options.runs) runs.push_back(analysis::read_run(path));
   std::vector<analysis::Sample> samples;
   for (const std::string& path : options.samples) samples.push_back(read_sample(path));
