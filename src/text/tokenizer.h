@@ -13,16 +13,21 @@
 
 namespace spectra::text {
 
+class WordCache;
+
 class Tokenizer {
  public:
-  /// From a tokenizer.json (also .gz) or a directory that holds one. Throws Error naming what is not supported or damaged.
+  /// From a tokenizer.json (also .gz) or a directory that holds one, where tokenizer_config.json names BOS and EOS if it is there.
+  /// Throws Error naming what is not supported or damaged.
   static Tokenizer load(const fs::path& path);
-  /// The same from the JSON text itself; `where` for messages.
-  static Tokenizer parse(const std::string& json, const std::string& where);
+  /// The same from the JSON text itself; `where` for messages, `config`: the text of tokenizer_config.json, if any.
+  static Tokenizer parse(const std::string& json, const std::string& where, const std::string& config = "");
 
   /// Ids of `text`. Invalid UTF-8 is replaced by U+FFFD first (`replaced` counts the bytes). `allow_special`: text like
   /// "<|endoftext|>" becomes its id, as in HF; false: it is encoded as ordinary text. No BOS or EOS is added.
-  std::vector<uint32_t> encode(std::string_view text, bool allow_special = true, uint64_t* replaced = nullptr) const;
+  /// `cache`: kept between calls with many short texts, it saves their common words being merged again.
+  std::vector<uint32_t> encode(std::string_view text, bool allow_special = true, uint64_t* replaced = nullptr,
+                               WordCache* cache = nullptr) const;
   /// Bytes of `ids`, special tokens skipped unless `keep_special`. Unknown ids (padding rows of the vocabulary) give nothing.
   std::string decode(const std::vector<uint32_t>& ids, bool keep_special = false) const;
   /// The bytes that token `id` adds after `previous` (-1 = at the start): for streaming. May be a part of a UTF-8 character.
