@@ -56,15 +56,4 @@ std::vector<JsonField> JsonField::items() const {
   return result;
 }
 
-json parse_json(const std::string& text, const std::string& where) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    throw bad_input(fmt::format("{} is not valid JSON: damaged at byte {}", where, error.byte),
-                    "the file is damaged or was not copied completely: fetch it again");
-  } catch (const json::exception& error) {
-    throw bad_input(fmt::format("{} cannot be read as JSON: {}", where, error.what()));
-  }
-}
-
 }  // namespace spectra::text

@@ -31,7 +31,4 @@ class JsonField {
   std::string path_;
 };
 
-/// Throws Error with the place where `text` is not JSON.
-nlohmann::json parse_json(const std::string& text, const std::string& where);
-
 }  // namespace spectra::text

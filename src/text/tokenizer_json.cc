@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "format/strict_json.h"
 #include "text/byte_level.h"
 #include "text/tokenizer_parts.h"
 
@@ -187,9 +188,9 @@ void find_special_ids(const JsonField& root, const JsonField& config, const Name
 }  // namespace
 
 TokenizerParts read_tokenizer_json(const std::string& json, const std::string& config, const std::string& where) {
-  const nlohmann::json document = parse_json(json, where);
+  const nlohmann::json document = format::parse_json(json, where);
   const nlohmann::json config_document =
-      config.empty() ? nlohmann::json::object() : parse_json(config, where + " (tokenizer_config.json)");
+      format::parse_json(config.empty() ? "{}" : config, "tokenizer_config.json beside " + where);
   const JsonField root(document, where);
   const JsonField model = root["model"];
   refuse_unsupported(model);
