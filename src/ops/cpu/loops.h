@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The inner loops of the CPU backend, compiled once per instruction set: one thread, one row or chunk a call, plain
+// pointers. Written once in loops_inl.h and attention_inl.h over 16-float vectors, so that sums have the same 16 lanes and the same
+// tree everywhere.
+#include <cstddef>
+#include <cstdint>
+
+#include "base/half.h"
+#include "kernels/isa.h"
+
+namespace spectra::ops::cpu {
+
+/// Index into the tables below: what a `void*` points to.
+enum Type { kFloat = 0, kHalf = 1 };
+
+/// One AdamW step on a slice. `gradient_scale` is the clip factor; corrections are 1 / (1 - beta^step).
+struct AdamWStep {
+  float lr, beta1, beta2, eps, weight_decay, gradient_scale, correction1, correction2;
+};
+
+/// What ternarizing or binarizing a slice did.
+struct CodeCounts {
+  int64_t zeros, flips;
+};
+
+/// Attention of one sequence and one kv head with the `group` query heads that read it. Pointers are to row 0; query head g of the
+/// group starts g * head_dim elements (lse: g * time) further. Strides are in elements between tokens.
+struct AttentionTask {
+  int64_t time, head_dim, group;
+  const void *q, *k, *v;
+  int64_t qkv_stride;
+  void* out;
+  int64_t out_stride;
+  float* lse;           // (group, time)
+  const void* dout;     // backward only, from here on; stride out_stride
+  void *dq, *dk, *dv;   // stride qkv_stride
+  void* scratch;        // attention_scratch() bytes, aligned to 64
+};
+
+struct Loops {
+  const char* name;
+
+  void (*convert[2][2])(void* y, const void* x, int64_t n);                   ///< [y][x]: y = x
+  void (*add[2][2])(void* y, const void* x, int64_t n);                       ///< [y][x]: y += x
+  void (*scale[2])(void* y, const void* x, const float* scale, int64_t n);    ///< y = x * scale, elementwise
+
+  /// y = x * rstd * w, returns rstd = 1 / sqrt(mean x² + eps).
+  float (*rmsnorm[2])(void* y, const float* x, const float* w, int64_t n, float eps);
+  /// dx += gradient, dw += dy * x * rstd.
+  void (*rmsnorm_backward[2])(float* dx, float* dw, const void* dy, const float* x, float rstd, const float* w, int64_t n);
+  /// Rotates `heads` adjacent heads of 2 * half elements by the angles whose cosines and sines are given (half each).
+  void (*rope[2])(void* x, int64_t heads, int64_t half, const float* cosines, const float* sines);
+  void (*swiglu[2])(void* h, const void* gate, const void* up, int64_t n);
+  void (*swiglu_backward[2])(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n);
+  /// [logits][dlogits] of one row; returns -log p[target]. dlogits = (p - onehot) * scale; nullptr = not wanted; may be the logits.
+  float (*cross_entropy[2][2])(void* dlogits, const void* logits, int64_t n, int64_t target, float scale);
+
+  double (*sum_squares)(const float* x, int64_t n);
+  void (*adamw)(float* w, float* g, float* m, float* v, int64_t n, const AdamWStep& step);  ///< g = 0 afterwards
+
+  void (*sums)(const float* x, int64_t n, double& absolute, double& plain);  ///< sum |x| and sum x
+  /// codes = round(clip(w / scale, -1, 1)), half to even.
+  CodeCounts (*ternary_codes[2])(void* codes, const float* w, int64_t n, float scale);
+  /// codes = w >= mean ? 1 : -1.
+  CodeCounts (*binary_codes[2])(void* codes, const float* w, int64_t n, float mean);
+
+  size_t (*attention_scratch[2])(int64_t time, int64_t head_dim);
+  void (*attention[2])(const AttentionTask& task);
+  void (*attention_backward[2])(const AttentionTask& task);
+};
+
+/// The table of one instruction set (must be in kernels::available_isas()), with bf16 dot products in attention where `bf16_dot`
+/// (AVX-512 with BF16 only).
+const Loops& loops_for(kernels::Isa isa, bool bf16_dot);
+/// loops_for(what this process runs with).
+const Loops& loops();
+
+// One a file, see loops_*.cc.
+const Loops& loops_scalar();
+const Loops& loops_avx2();
+const Loops& loops_avx512();
+const Loops& loops_avx512bf16();
+
+}  // namespace spectra::ops::cpu
