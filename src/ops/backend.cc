@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/system.h"
+#include "ops/cpu/cpu_backend.h"
 #include "ops/reference/reference_backend.h"
 
 namespace spectra::ops {
@@ -18,10 +19,9 @@ void Backend::copy_in_tokens(Tensor to, const int32_t* from) { std::memcpy(to.as
 std::unique_ptr<Backend> make_backend(const std::string& precision) {
   if (precision == "reference-fp64") return std::make_unique<ReferenceBackend<double>>();
   if (precision == "reference") return std::make_unique<ReferenceBackend<float>>();
-  if (precision == "fp32" || precision == "bf16" || precision == "auto") {
-    throw Error(Exit::kFailed, fmt::format("precision \"{}\" needs the oneDNN backend, which this build lacks", precision),
-                "use \"reference\"");
-  }
+  if (precision == "fp32") return make_cpu_backend(false);
+  if (precision == "bf16") return make_cpu_backend(true);
+  if (precision == "auto") return make_cpu_backend(cpu_features().avx512_bf16);
   throw bad_input(fmt::format("unknown precision \"{}\"", precision), "use auto, bf16, fp32, reference or reference-fp64");
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Causal attention of one kv head, included by each loops_*.cc after its vec_*.h and loops_inl.h. A block of queries meets all keys up to
-// its last row at once, so memory is kQueryBlock x T, never T x T (after FlashAttention-2, Dao 2023, with rows instead of
+// Causal attention of one kv head, included by each loops_*.cc after its vec_*.h and loops_inl.h. A block of queries meets all keys
+// up to its last row at once, so memory is kQueryBlock x T, never T x T (after FlashAttention-2, Dao 2023, with rows instead of
 // tiles: a strip of this height stays in the L2 cache up to T = 2048).
 //
-// Matrix products run on "words": what one multiply-add step takes from the summed dimension. FloatWords (below): one float. PairWords
-// (words_avx512bf16.h): two bf16. Operands are packed into words first, head by head:
+// Matrix products run on "words": what one multiply-add step takes from the summed dimension. FloatWords (below): one float.
+// PairWords (words_avx512bf16.h): two bf16. Operands are packed into words first, head by head:
 //   rows         A[i][k]      (rows, cols / kPer)           the left operand, summed over columns
 //   interleaved  [k / kPer][j]  word = kPer rows of column j  the right operand, summed over rows; also the left one, transposed
 //   transposed   [k / kPer][j]  word = kPer columns of row j  the right operand, summed over columns
@@ -34,8 +34,10 @@ struct FloatWords {
   static Vec step(Vec sum, Word a, Operand b) { return fma(set(a), b, sum); }
   static void interleave(Word* out, int64_t, Vec even, Vec) { store(out, even); }
   static Word word(const T* even, const T*) {
-    if constexpr (sizeof(T) == 2) return to_float(*even);
-    else return *even;
+    if constexpr (sizeof(T) == 2)
+      return to_float(*even);
+    else
+      return *even;
   }
 };
 
@@ -75,7 +77,8 @@ struct Left {
 
 /// C (m x n, n a multiple of 16) = or += A B; k counts words.
 template <class W>
-void tile(float* c, int64_t ldc, Left<W> a, const typename W::Word* b, int64_t ldb, int64_t m, int64_t n, int64_t k, bool accumulate) {
+void tile(float* c, int64_t ldc, Left<W> a, const typename W::Word* b, int64_t ldb, int64_t m, int64_t n, int64_t k,
+          bool accumulate) {
   int64_t j = 0;
   for (; j + kTileVecs * 16 <= n; j += kTileVecs * 16) {
     int64_t i = 0;
@@ -103,8 +106,8 @@ void pack_rows(typename W::Word* out, const typename W::Stored* x, int64_t strid
 
 /// x (rows, cols) interleaved: (padded_rows / kPer, padded_cols), zeros in the padding.
 template <class W>
-void pack_interleaved(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols, int64_t padded_rows,
-                      int64_t padded_cols) {
+void pack_interleaved(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols,
+                      int64_t padded_rows, int64_t padded_cols) {
   const typename W::Stored zero = {};
   for (int64_t r = 0; r < padded_rows; r += W::kPer, out += padded_cols) {
     for (int64_t c = 0; c < padded_cols; ++c) {
@@ -117,7 +120,8 @@ void pack_interleaved(typename W::Word* out, const typename W::Stored* x, int64_
 
 /// x (rows, cols) transposed: (cols / kPer, padded_rows), zeros in the padding.
 template <class W>
-void pack_transposed(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols, int64_t padded_rows) {
+void pack_transposed(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols,
+                     int64_t padded_rows) {
   const typename W::Stored zero = {};
   for (int64_t r = 0; r < padded_rows; ++r) {
     for (int64_t c = 0; c < cols; c += W::kPer) {
@@ -144,16 +148,16 @@ struct Pieces {
 template <class W>
 struct AttentionScratch {
   using Word = typename W::Word;
-  int64_t time, width;                               // padded
-  Word *k_transposed, *v_transposed;                 // (E / kPer, time)
-  Word *k_interleaved, *v_interleaved;               // (time / kPer, width)
-  Word *q_rows, *do_rows;                            // (block, E / kPer)
-  Word *q_interleaved, *do_interleaved;              // (block / kPer, width)
-  float *scores, *dscores;                           // (block, time): S, dP
-  Word *rows;                                        // (block, time / kPer): P (forward), dS (backward)
-  Word *p_interleaved, *ds_interleaved;              // (block / kPer, time)
-  float *block_out;                                  // (block, width): O, dQ
-  float *dk, *dv;                                    // (time, width)
+  int64_t time, width;                   // padded
+  Word *k_transposed, *v_transposed;     // (E / kPer, time)
+  Word *k_interleaved, *v_interleaved;   // (time / kPer, width)
+  Word *q_rows, *do_rows;                // (block, E / kPer)
+  Word *q_interleaved, *do_interleaved;  // (block / kPer, width)
+  float *scores, *dscores;               // (block, time): S, dP
+  Word* rows;                            // (block, time / kPer): P (forward), dS (backward)
+  Word *p_interleaved, *ds_interleaved;  // (block / kPer, time)
+  float* block_out;                      // (block, width): O, dQ
+  float *dk, *dv;                        // (time, width)
 
   AttentionScratch(Pieces& pieces, int64_t t, int64_t e, bool backward) : time(round_up(t, 16)), width(round_up(e, 16)) {
     const int64_t words = e / W::kPer;
@@ -271,8 +275,8 @@ void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, in
     const T* dout = static_cast<const T*>(task.dout) + (begin + r) * task.out_stride + g * task.head_dim;
     Vec delta = set(0);
     each(task.head_dim, [&](int64_t i, auto lanes) { delta = fma(get(out + i, lanes), get(dout + i, lanes), delta); });
-    probabilities_row(s.scores + r * s.time, s.dscores + r * s.time, begin + r + 1, keys, scale, task.lse[g * task.time + begin + r],
-                      sum(delta));
+    probabilities_row(s.scores + r * s.time, s.dscores + r * s.time, begin + r + 1, keys, scale,
+                      task.lse[g * task.time + begin + r], sum(delta));
   }
   for (int64_t r = 0; r < rows; r += W::kPer) {
     const bool pair = r + W::kPer <= rows;  // a last odd row is paired with zeros

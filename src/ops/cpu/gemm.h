@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Matrix products by oneDNN, one compiled primitive per shape. Operands are dense, row-major or transposed: with a leading dimension
-// larger than the row, oneDNN 2.6 silently takes a slow path.
+// Matrix products by oneDNN, one compiled primitive per shape. Operands are dense, row-major or transposed: with a leading
+// dimension larger than the row, oneDNN 2.6 silently takes a slow path.
 #include <memory>
 #include <string>
 

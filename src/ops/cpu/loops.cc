@@ -8,9 +8,12 @@ namespace spectra::ops::cpu {
 const Loops& loops_for(kernels::Isa isa, bool bf16_dot) {
 #if defined(__x86_64__)
   switch (isa) {
-    case kernels::Isa::kScalar: return loops_scalar();
-    case kernels::Isa::kAvx2: return loops_avx2();
-    case kernels::Isa::kAvx512: return bf16_dot ? loops_avx512bf16() : loops_avx512();
+    case kernels::Isa::kScalar:
+      return loops_scalar();
+    case kernels::Isa::kAvx2:
+      return loops_avx2();
+    case kernels::Isa::kAvx512:
+      return bf16_dot ? loops_avx512bf16() : loops_avx512();
   }
 #endif
   return loops_scalar();

@@ -32,18 +32,18 @@ struct AttentionTask {
   int64_t qkv_stride;
   void* out;
   int64_t out_stride;
-  float* lse;           // (group, time)
-  const void* dout;     // backward only, from here on; stride out_stride
-  void *dq, *dk, *dv;   // stride qkv_stride
-  void* scratch;        // attention_scratch() bytes, aligned to 64
+  float* lse;          // (group, time)
+  const void* dout;    // backward only, from here on; stride out_stride
+  void *dq, *dk, *dv;  // stride qkv_stride
+  void* scratch;       // attention_scratch() bytes, aligned to 64
 };
 
 struct Loops {
   const char* name;
 
-  void (*convert[2][2])(void* y, const void* x, int64_t n);                   ///< [y][x]: y = x
-  void (*add[2][2])(void* y, const void* x, int64_t n);                       ///< [y][x]: y += x
-  void (*scale[2])(void* y, const void* x, const float* scale, int64_t n);    ///< y = x * scale, elementwise
+  void (*convert[2][2])(void* y, const void* x, int64_t n);                 ///< [y][x]: y = x
+  void (*add[2][2])(void* y, const void* x, int64_t n);                     ///< [y][x]: y += x
+  void (*scale[2])(void* y, const void* x, const float* scale, int64_t n);  ///< y = x * scale, elementwise
 
   /// y = x * rstd * w, returns rstd = 1 / sqrt(mean x² + eps).
   float (*rmsnorm[2])(void* y, const float* x, const float* w, int64_t n, float eps);

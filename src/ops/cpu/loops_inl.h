@@ -37,7 +37,8 @@ inline void each(int64_t n, F body) {
 }
 
 /// e^x to 2 ulp: 2^n * e^r, n = round(x / ln 2), r in two parts of ln 2, minimax polynomial of degree 6 for e^r on |r| <= ln 2 / 2
-/// (Taylor's coefficients differ from the minimax ones below fp32 resolution from the cubic term down). 0 below -87.3; NaN stays NaN.
+/// (Taylor's coefficients differ from the minimax ones below fp32 resolution from the cubic term down). 0 below -87.3; NaN stays
+/// NaN.
 inline Vec exp(Vec x) {
   const Vec lowest = set(-87.3f);
   const Vec bounded = min(set(88.3f), max(lowest, x));
@@ -207,8 +208,9 @@ inline void put_codes(T* codes, Lanes lanes, Vec fresh, CodeCounts& counts) {
   put(codes, lanes, fresh);
 }
 
-/// |w / scale| > 1/2 exactly where |w| > scale / 2: halving is exact, and a scale that fp16 holds has at most 11 bits, so the quotient of a
-/// w above scale / 2 lies more than half a unit above 1/2 and cannot round down to it. 1/2 itself goes to 0 (half to even).
+/// |w / scale| > 1/2 exactly where |w| > scale / 2: halving is exact, and a scale that fp16 holds has at most 11 bits, so the
+/// quotient of a w above scale / 2 lies more than half a unit above 1/2 and cannot round down to it. 1/2 itself goes to 0 (half to
+/// even).
 template <class T>
 CodeCounts ternary_codes(void* codes_, const float* w, int64_t n, float scale) {
   T* codes = static_cast<T*>(codes_);

@@ -18,7 +18,8 @@ inline Vec set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 inline Vec load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 inline __m256 widen(__m128i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); }
 inline Vec load(const bf16* p) {
-  return {widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
+  return {widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+          widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8)))};
 }
 inline void store(float* p, Vec x) {
   _mm256_storeu_ps(p, x.lo);
@@ -42,8 +43,10 @@ inline Vec load_first(const T* p, int64_t n, float fill = 0) {
   float full[16];
   for (int64_t i = 0; i < 16; ++i) full[i] = fill;
   for (int64_t i = 0; i < n; ++i) {
-    if constexpr (sizeof(T) == 2) full[i] = to_float(p[i]);
-    else full[i] = p[i];
+    if constexpr (sizeof(T) == 2)
+      full[i] = to_float(p[i]);
+    else
+      full[i] = p[i];
   }
   return load(full);
 }

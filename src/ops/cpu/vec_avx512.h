@@ -44,7 +44,9 @@ inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline Vec load(const bf16* p) { return {widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
 inline void store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
 inline void store(bf16* p, Vec x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(x.v)); }
-inline Vec load_first(const float* p, int64_t n, float fill = 0) { return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p)}; }
+inline Vec load_first(const float* p, int64_t n, float fill = 0) {
+  return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p)};
+}
 inline Vec load_first(const bf16* p, int64_t n, float fill = 0) {
   return {_mm512_mask_blend_ps(first(n), _mm512_set1_ps(fill), widen(_mm256_maskz_loadu_epi16(first(n), p)))};
 }

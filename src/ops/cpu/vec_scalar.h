@@ -21,9 +21,15 @@ inline Vec map(F f) {
   return r;
 }
 
-inline Vec set(float x) { return map([&](int) { return x; }); }
-inline Vec load(const float* p) { return map([&](int i) { return p[i]; }); }
-inline Vec load(const bf16* p) { return map([&](int i) { return to_float(p[i]); }); }
+inline Vec set(float x) {
+  return map([&](int) { return x; });
+}
+inline Vec load(const float* p) {
+  return map([&](int i) { return p[i]; });
+}
+inline Vec load(const bf16* p) {
+  return map([&](int i) { return to_float(p[i]); });
+}
 inline void store(float* p, Vec x) {
   for (int i = 0; i < 16; ++i) p[i] = x.lane[i];
 }
@@ -35,27 +41,49 @@ template <class T>
 inline Vec load_first(const T* p, int64_t n, float fill = 0) {
   Vec r = set(fill);
   for (int64_t i = 0; i < n; ++i) {
-    if constexpr (sizeof(T) == 2) r.lane[i] = to_float(p[i]);
-    else r.lane[i] = p[i];
+    if constexpr (sizeof(T) == 2)
+      r.lane[i] = to_float(p[i]);
+    else
+      r.lane[i] = p[i];
   }
   return r;
 }
 template <class T>
 inline void store_first(T* p, int64_t n, Vec x) {
   for (int64_t i = 0; i < n; ++i) {
-    if constexpr (sizeof(T) == 2) p[i] = to_bf16(x.lane[i]);
-    else p[i] = x.lane[i];
+    if constexpr (sizeof(T) == 2)
+      p[i] = to_bf16(x.lane[i]);
+    else
+      p[i] = x.lane[i];
   }
 }
-inline Vec operator+(Vec a, Vec b) { return map([&](int i) { return a.lane[i] + b.lane[i]; }); }
-inline Vec operator-(Vec a, Vec b) { return map([&](int i) { return a.lane[i] - b.lane[i]; }); }
-inline Vec operator*(Vec a, Vec b) { return map([&](int i) { return a.lane[i] * b.lane[i]; }); }
-inline Vec operator/(Vec a, Vec b) { return map([&](int i) { return a.lane[i] / b.lane[i]; }); }
-inline Vec fma(Vec a, Vec b, Vec c) { return map([&](int i) { return a.lane[i] * b.lane[i] + c.lane[i]; }); }
-inline Vec max(Vec a, Vec b) { return map([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; }); }
-inline Vec min(Vec a, Vec b) { return map([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; }); }
-inline Vec abs(Vec a) { return map([&](int i) { return std::fabs(a.lane[i]); }); }
-inline Vec sqrt(Vec a) { return map([&](int i) { return std::sqrt(a.lane[i]); }); }
+inline Vec operator+(Vec a, Vec b) {
+  return map([&](int i) { return a.lane[i] + b.lane[i]; });
+}
+inline Vec operator-(Vec a, Vec b) {
+  return map([&](int i) { return a.lane[i] - b.lane[i]; });
+}
+inline Vec operator*(Vec a, Vec b) {
+  return map([&](int i) { return a.lane[i] * b.lane[i]; });
+}
+inline Vec operator/(Vec a, Vec b) {
+  return map([&](int i) { return a.lane[i] / b.lane[i]; });
+}
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return map([&](int i) { return a.lane[i] * b.lane[i] + c.lane[i]; });
+}
+inline Vec max(Vec a, Vec b) {
+  return map([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline Vec min(Vec a, Vec b) {
+  return map([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline Vec abs(Vec a) {
+  return map([&](int i) { return std::fabs(a.lane[i]); });
+}
+inline Vec sqrt(Vec a) {
+  return map([&](int i) { return std::sqrt(a.lane[i]); });
+}
 /// a > b ? x : y
 inline Vec select_greater(Vec a, Vec b, Vec x, Vec y) {
   return map([&](int i) { return a.lane[i] > b.lane[i] ? x.lane[i] : y.lane[i]; });

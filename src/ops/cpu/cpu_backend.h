@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The ops on CPUs: matrix products by oneDNN, the rest by vector loops compiled per instruction set (loops.h). In bf16 mode
+// activations and the operands of products are bf16, everything that is summed or kept is fp32. Work is cut into pieces whose
+// number does not depend on the threads, and partial sums are added in their order: only oneDNN's products may depend on the thread
+// count.
+#include <memory>
+
+#include "ops/backend.h"
+#include "ops/cpu/gemm.h"
+#include "ops/cpu/loops.h"
+
+namespace spectra::ops {
+
+/// bf16 throws Error where the CPU has no AVX512_BF16: oneDNN would emulate it at a third of the speed of fp32.
+std::unique_ptr<Backend> make_cpu_backend(bool bf16);
+
+namespace cpu {
+
+/// Memory that an op needs for itself; grows to the largest request and stays.
+class Scratch {
+ public:
+  template <class T>
+  T* get(int64_t count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
+    if (bytes > buffer_.size()) buffer_ = Buffer(bytes);
+    return static_cast<T*>(buffer_.data());
+  }
+  size_t bytes() const { return buffer_.size(); }
+
+ private:
+  Buffer buffer_;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(bool bf16, const Loops& loops);
+
+  std::string name() const override;
+  DType activation() const override { return activation_; }
+  DType master() const override { return DType::kF32; }
+
+  Buffer allocate(size_t bytes) override { return Buffer(bytes); }
+  void copy_in(Tensor to, const float* from) override;
+  void copy_out(float* to, Tensor from) override;
+  void zero(Tensor x) override;
+  void add(Tensor y, Tensor x) override;
+  void copy(Tensor to, Tensor from) override;
+  void quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) override;
+  void linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) override;
+  void linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) override;
+  void linear_dw(Tensor dw, Tensor dy, Tensor x) override;
+  void embedding(Tensor x, const int32_t* tokens, Tensor table) override;
+  void embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) override;
+  void rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) override;
+  void rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) override;
+  void rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) override;
+  void attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
+  void attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
+  void swiglu(Tensor h, Tensor gate_up) override;
+  void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) override;
+  void cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) override;
+  void sum_squares(Tensor out, Tensor x) override;
+  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) override;
+  void synchronize() override {}
+  size_t scratch_bytes() const override;
+
+ private:
+  /// One side of diag(rows) · codes · diag(cols): the operand to multiply with and the scale of the product's columns.
+  struct Scaled {
+    const void* operand;
+    const float* columns;  // nullptr = none
+  };
+  Scaled scaled(Tensor x, const float* operand_scale, const float* column_scale, int64_t columns);
+  void angles(const AttentionShape& shape, float theta);
+  template <class Attention>
+  void each_kv_head(const AttentionTask& first, Tensor qkv, Tensor out, const AttentionShape& shape, Attention attend);
+
+  const DType activation_;
+  const Loops& loops_;
+  Gemm gemm_;
+  Scratch operand_, column_scale_, partials_, attention_, angles_;
+  int64_t angles_time_ = 0, angles_half_ = 0;  // what angles_ holds
+  float angles_theta_ = 0;
+};
+
+}  // namespace cpu
+}  // namespace spectra::ops

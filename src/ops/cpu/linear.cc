@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linear layers: products with exact codes in oneDNN, scales in fp32. The scale of the product's columns is applied to its fp32
+// sums; a scale along the summed dimension goes into a copy of the operand, rounded once more, unless it is the same everywhere
+// (one shard): then it, too, is a scale of the columns.
+#include "ops/cpu/cpu_backend.h"
+#include "ops/cpu/pieces.h"
+
+namespace spectra::ops::cpu {
+namespace {
+
+bool uniform(const float* scale, int64_t n) {
+  return std::all_of(scale, scale + n, [scale](float s) { return s == scale[0]; });
+}
+
+}  // namespace
+
+CpuBackend::Scaled CpuBackend::scaled(Tensor x, const float* operand_scale, const float* column_scale, int64_t columns) {
+  Scaled result{x.data, column_scale};
+  if (operand_scale == nullptr) return result;
+  if (!uniform(operand_scale, x.cols)) {
+    const Type type = type_of(x);
+    Tensor copy(operand_.get<char>(static_cast<int64_t>(x.bytes())), x.dtype, x.rows, x.cols);
+    each_row(x.rows, [&](int64_t n) { loops_.scale[type](row(copy, n), row(x, n), operand_scale, x.cols); });
+    result.operand = copy.data;
+    return result;
+  }
+  float* both = column_scale_.get<float>(columns);
+  for (int64_t j = 0; j < columns; ++j) both[j] = operand_scale[0] * (column_scale == nullptr ? 1.0f : column_scale[j]);
+  result.columns = both;
+  return result;
+}
+
+void CpuBackend::linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) {
+  SPECTRA_CHECK(y.rows == x.rows && y.cols == w.codes.rows && x.cols == w.codes.cols);
+  SPECTRA_CHECK(y.dense() && x.dense() && w.codes.dense() && x.dtype == activation_ && w.codes.dtype == activation_);
+  const Scaled in = scaled(x, w.col_scale, w.row_scale, y.cols);
+  const GemmShape shape{y.rows, y.cols, x.cols, false, true, activation_, y.dtype, accumulate, in.columns != nullptr};
+  gemm_.run(shape, y.data, in.operand, w.codes.data, in.columns);
+}
+
+void CpuBackend::linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) {
+  SPECTRA_CHECK(dx.rows == dy.rows && dy.cols == w.codes.rows && dx.cols == w.codes.cols);
+  SPECTRA_CHECK(dx.dense() && dy.dense() && w.codes.dense() && dy.dtype == activation_ && w.codes.dtype == activation_);
+  const Scaled in = scaled(dy, w.row_scale, w.col_scale, dx.cols);
+  const GemmShape shape{dx.rows, dx.cols, dy.cols, false, false, activation_, dx.dtype, accumulate, in.columns != nullptr};
+  gemm_.run(shape, dx.data, in.operand, w.codes.data, in.columns);
+}
+
+void CpuBackend::linear_dw(Tensor dw, Tensor dy, Tensor x) {
+  SPECTRA_CHECK(dy.rows == x.rows && dw.rows == dy.cols && dw.cols == x.cols);
+  SPECTRA_CHECK(dw.dense() && dy.dense() && x.dense() && dy.dtype == activation_ && x.dtype == activation_);
+  const GemmShape shape{dw.rows, dw.cols, dy.rows, true, false, activation_, dw.dtype, true, false};
+  gemm_.run(shape, dw.data, dy.data, x.data);
+}
+
+}  // namespace spectra::ops::cpu

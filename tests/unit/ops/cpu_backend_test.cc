@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every op of the CPU backend, in fp32 and bf16 and with the loops of every instruction set of this machine, against the plain
+// loops of ReferenceBackend<float>.
+#include "ops/cpu/cpu_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <functional>
+
+#include "base/rng.h"
+#include "base/system.h"
+#include "ops/reference/reference_backend.h"
+
+namespace spectra::ops {
+namespace {
+
+using Values = std::vector<float>;
+
+/// What a case runs on: a backend, and tensors made from host values.
+class Bench {
+ public:
+  explicit Bench(Backend& backend_) : backend(backend_) {}
+  Tensor activation(int64_t rows, int64_t cols, const Values& values) { return make(backend.activation(), rows, cols, values); }
+  Tensor master(int64_t rows, int64_t cols, const Values& values) { return make(backend.master(), rows, cols, values); }
+  Tensor scalar(double value) {
+    Tensor x(buffer(8), DType::kF64, 1, 1);
+    *x.as<double>() = value;
+    return x;
+  }
+  float* scales(int64_t n) { return static_cast<float*>(buffer(static_cast<size_t>(n) * 4)); }
+  Values read(Tensor x) {
+    Values values(static_cast<size_t>(x.size()));
+    backend.synchronize();
+    backend.copy_out(values.data(), x);
+    return values;
+  }
+  Backend& backend;
+
+ private:
+  void* buffer(size_t bytes) {
+    buffers_.push_back(backend.allocate(bytes));
+    return buffers_.back().data();
+  }
+  Tensor make(DType dtype, int64_t rows, int64_t cols, const Values& values) {
+    Tensor x(buffer(static_cast<size_t>(rows * cols) * dtype_size(dtype)), dtype, rows, cols);
+    if (!values.empty()) backend.copy_in(x, values.data());
+    return x;
+  }
+  std::deque<Buffer> buffers_;
+};
+
+/// Standard normal values that bf16 holds exactly, so that every backend starts from the same numbers.
+Values normal(int64_t count, uint64_t stream, double deviation = 1) {
+  const Rng rng(7, stream);
+  Values values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = to_float(to_bf16(static_cast<float>(deviation * rng.normal_at(i))));
+  return values;
+}
+
+double frobenius_error(const Values& got, const Values& want) {
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(want[i]), 2);
+    size += std::pow(static_cast<double>(want[i]), 2);
+  }
+  return std::sqrt(difference / std::max(size, 1e-300));
+}
+
+struct Subject {
+  bool bf16;
+  const cpu::Loops* loops;
+};
+
+/// bf16 products need the CPU's bf16 instructions; bf16 loops do not, so all of them are tested where the products can run.
+std::vector<Subject> subjects() {
+  std::vector<Subject> all;
+  const bool has_bf16 = cpu_features().avx512_bf16;
+  for (const bool bf16 : {false, true}) {
+    if (bf16 && !has_bf16) continue;
+    for (const kernels::Isa isa : kernels::available_isas()) all.push_back({bf16, &cpu::loops_for(isa, false)});
+    if (has_bf16) all.push_back({bf16, &cpu::loops_for(kernels::Isa::kAvx512, true)});
+  }
+  return all;
+}
+
+class CpuBackendTest : public testing::TestWithParam<Subject> {
+ protected:
+  using Case = std::function<std::vector<Values>(Bench&)>;
+
+  /// Runs the case on the reference, and twice on the subject: outputs must be close to the reference and equal to each other.
+  void check(const Case& run) {
+    ReferenceBackend<float> reference;
+    cpu::CpuBackend subject(GetParam().bf16, *GetParam().loops);
+    Bench on_reference(reference), on_subject(subject), again(subject);
+    const std::vector<Values> want = run(on_reference), got = run(on_subject), repeated = run(again);
+    for (size_t i = 0; i < want.size(); ++i) {
+      ASSERT_EQ(got[i].size(), want[i].size());
+      EXPECT_LE(frobenius_error(got[i], want[i]), GetParam().bf16 ? 2e-2 : 1e-5) << "output " << i;
+      EXPECT_EQ(std::memcmp(got[i].data(), repeated[i].data(), 4 * got[i].size()), 0) << "output " << i << " changed";
+    }
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Tables, CpuBackendTest, testing::ValuesIn(subjects()), [](const auto& subject) {
+  std::string name = std::string(subject.param.bf16 ? "bf16_" : "fp32_") + subject.param.loops->name;
+  for (char& c : name) c = c == ' ' ? '_' : c;
+  return name;
+});
+
+TEST_P(CpuBackendTest, CopyAddZero) {
+  for (const int64_t cols : {1, 15, 16, 37, 20000}) {
+    check([cols](Bench& b) {
+      const Tensor a = b.activation(3, cols, normal(3 * cols, 1)), m = b.master(3, cols, normal(3 * cols, 2));
+      const Tensor sum = b.master(3, cols, {}), part = b.activation(3, cols, normal(3 * cols, 3));
+      b.backend.copy(sum, a);
+      b.backend.add(sum, m);
+      b.backend.add(a, m);
+      b.backend.zero(part.col_range(cols / 2, 1));
+      b.backend.add(part.row_range(1, 2), m.row_range(0, 2));
+      return std::vector<Values>{b.read(sum), b.read(a), b.read(part)};
+    });
+  }
+}
+
+TEST_P(CpuBackendTest, Embedding) {
+  const std::vector<int32_t> tokens = {3, 0, 3, 6, 3, 1, 0};
+  check([&](Bench& b) {
+    const Tensor table = b.master(7, 150, normal(7 * 150, 1)), x = b.master(7, 150, {}),
+                 gradient = b.master(7, 150, normal(7 * 150, 2));
+    b.backend.embedding(x, tokens.data(), table);
+    b.backend.embedding_backward(gradient, tokens.data(), b.master(7, 150, normal(7 * 150, 3)));
+    return std::vector<Values>{b.read(x), b.read(gradient)};
+  });
+}
+
+TEST_P(CpuBackendTest, RmsNorm) {
+  for (const int64_t width : {7, 64, 250}) {
+    for (const int residual : {0, 1, 2}) {
+      check([=](Bench& b) {
+        const int64_t rows = 71, size = rows * width;
+        const Tensor x = b.master(rows, width, normal(size, 1, 3)), w = b.master(1, width, normal(width, 2));
+        const Tensor y = b.activation(rows, width, {}), rstd = b.master(1, rows, {});
+        Tensor added;
+        if (residual == 1) added = b.master(rows, width, normal(size, 3));
+        if (residual == 2) added = b.activation(rows, width, normal(size, 3));
+        b.backend.rmsnorm(y, rstd, x, added, w, 1e-5f);
+        const Tensor dx = b.master(rows, width, normal(size, 4)), dw = b.master(1, width, normal(width, 5));
+        b.backend.rmsnorm_backward(dx, dw, b.activation(rows, width, normal(size, 6)), x, rstd, w);
+        b.backend.rmsnorm_backward(dx, dw, b.master(rows, width, normal(size, 7)), x, rstd, w);
+        return std::vector<Values>{b.read(x), b.read(y), b.read(rstd), b.read(dx), b.read(dw)};
+      });
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, Rope) {
+  for (const int64_t dim : {2, 8, 32, 64, 72}) {
+    check([dim](Bench& b) {
+      const AttentionShape shape{2, 13, 4, 2, dim};
+      const int64_t width = 8 * dim;
+      const Tensor qkv = b.activation(26, width, normal(26 * width, 1)), back = b.activation(26, width, normal(26 * width, 1));
+      b.backend.rope(qkv, shape, 10000, false);
+      b.backend.rope(back, shape, 10000, true);
+      return std::vector<Values>{b.read(qkv), b.read(back)};
+    });
+  }
+}
+
+TEST_P(CpuBackendTest, Attention) {
+  const AttentionShape shapes[] = {{2, 1, 2, 2, 8},  {1, 17, 3, 3, 16},  {2, 64, 2, 1, 64}, {1, 65, 4, 2, 24},
+                                   {2, 96, 4, 1, 6}, {1, 200, 2, 2, 64}, {1, 131, 6, 2, 80}};
+  for (const AttentionShape& shape : shapes) {
+    SCOPED_TRACE(fmt::format("B {} T {} H {} K {} E {}", shape.batch, shape.time, shape.heads, shape.kv_heads, shape.head_dim));
+    check([&](Bench& b) {
+      const int64_t rows = shape.batch * shape.time, width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
+      const int64_t out_width = shape.heads * shape.head_dim;
+      const Tensor qkv = b.activation(rows, width, normal(rows * width, 1, 1.5)), out = b.activation(rows, out_width, {});
+      const Tensor lse = b.master(shape.batch * shape.heads, shape.time, {}),
+                   dqkv = b.activation(rows, width, normal(rows * width, 3));
+      b.backend.attention(out, lse, qkv, shape);
+      b.backend.attention_backward(dqkv, b.activation(rows, out_width, normal(rows * out_width, 2)), out, lse, qkv, shape);
+      const auto columns = [&](int64_t head, int64_t heads) {
+        return b.read(dqkv.col_range(head * shape.head_dim, heads * shape.head_dim));
+      };
+      return std::vector<Values>{b.read(out), b.read(lse), columns(0, shape.heads), columns(shape.heads, shape.kv_heads),
+                                 columns(shape.heads + shape.kv_heads, shape.kv_heads)};
+    });
+  }
+}
+
+TEST_P(CpuBackendTest, SwiGlu) {
+  for (const int64_t width : {5, 64, 90}) {
+    check([width](Bench& b) {
+      const int64_t rows = 41;
+      const Tensor gate_up = b.activation(rows, 2 * width, normal(2 * rows * width, 1, 4)), h = b.activation(rows, width, {});
+      const Tensor gradient = b.activation(rows, 2 * width, {});
+      b.backend.swiglu(h, gate_up);
+      b.backend.swiglu_backward(gradient, b.activation(rows, width, normal(rows * width, 2)), gate_up);
+      return std::vector<Values>{b.read(h), b.read(gradient)};
+    });
+  }
+}
+
+TEST_P(CpuBackendTest, CrossEntropy) {
+  for (const int64_t vocab : {2, 50, 333}) {
+    for (const bool activation : {false, true}) {
+      check([=](Bench& b) {
+        const int64_t rows = 45;
+        std::vector<int32_t> targets(rows);
+        for (size_t n = 0; n < targets.size(); ++n)
+          targets[n] = static_cast<int32_t>(n * 7 % static_cast<size_t>(vocab)) - (n == 3 ? 1000 : 0);
+        const Values values = normal(rows * vocab, 1, 5);
+        const Tensor logits = activation ? b.activation(rows, vocab, values) : b.master(rows, vocab, values);
+        const Tensor loss = b.scalar(1.5), logprobs = b.master(1, rows, {}), evaluated = b.scalar(0);
+        b.backend.cross_entropy(evaluated, Tensor(), Tensor(), logits, targets.data(), 0);
+        const Tensor dlogits = activation ? logits : b.activation(rows, vocab, {});
+        b.backend.cross_entropy(loss, dlogits, logprobs, logits, targets.data(), 0.125f);
+        const auto host = [](Tensor x) { return Values{static_cast<float>(*x.as<double>())}; };
+        return std::vector<Values>{host(loss), host(evaluated), b.read(dlogits), b.read(logprobs)};
+      });
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, AdamW) {
+  for (const double norm_squared : {0.25, 100.0, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    for (const float clip : {0.0f, 1.0f}) {
+      check([=](Bench& b) {
+        const int64_t rows = 3, cols = 7001;
+        const Tensor w = b.master(rows, cols, normal(rows * cols, 1)), g = b.master(rows, cols, normal(rows * cols, 2));
+        const Tensor m = b.master(rows, cols, normal(rows * cols, 3, 0.1)), v = b.master(rows, cols, {});
+        const Tensor norm = b.scalar(2);
+        b.backend.sum_squares(norm, g);
+        b.backend.adamw(w, g, m, v, {1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 3}, b.scalar(norm_squared), clip);
+        return std::vector<Values>{{static_cast<float>(*norm.as<double>())}, b.read(w), b.read(g), b.read(m), b.read(v)};
+      });
+    }
+  }
+}
+
+/// A QuantizedWeight of two matrices (like gate and up) cut into shards.
+struct Quantized {
+  QuantizedWeight weight;
+  Tensor scales;
+  QuantizeStats stats;
+};
+
+Quantized quantize(Bench& b, WeightKind kind, bool by_rows, int64_t shards, int64_t rows, int64_t cols) {
+  Quantized q;
+  q.weight.codes = b.activation(rows, cols, normal(rows * cols, 9));
+  (by_rows ? q.weight.row_scale : q.weight.col_scale) = kind == WeightKind::kFloat ? nullptr : b.scales(by_rows ? rows : cols);
+  q.scales = b.master(1, shards, {});
+  const int64_t parts = by_rows ? 2 : 1;  // two matrices share the rows
+  for (int64_t part = 0; part < parts; ++part) {
+    QuantizeSpec spec{kind, part * rows / parts, by_rows, {}};
+    const int64_t length = by_rows ? rows / parts : cols;
+    for (int64_t s = 0; s <= shards; ++s) spec.bounds.push_back(length * s / shards);
+    Values values = normal(rows / parts * cols, static_cast<uint64_t>(10 + part), 0.02);
+    values[1] = 0;
+    b.backend.quantize_weight(q.weight, spec, b.master(rows / parts, cols, values), q.scales, &q.stats);
+  }
+  return q;
+}
+
+TEST_P(CpuBackendTest, Linear) {
+  for (const WeightKind kind : {WeightKind::kFloat, WeightKind::kTernary, WeightKind::kBinary}) {
+    for (const bool by_rows : {true, false}) {
+      for (const int64_t shards : {1, 2, 3, 6}) {
+        check([=](Bench& b) {
+          const int64_t tokens = 37, in = 70, out = 60;
+          const Quantized q = quantize(b, kind, by_rows, shards, out, in);
+          const Values stats = {static_cast<float>(q.stats.zeros), static_cast<float>(q.stats.flips)};
+          const Tensor x = b.activation(tokens, in, normal(tokens * in, 1)),
+                       dy = b.activation(tokens, out, normal(tokens * out, 2));
+          const Tensor y = b.activation(tokens, out, {}), added = b.master(tokens, out, normal(tokens * out, 3));
+          const Tensor dx = b.activation(tokens, in, {}), dadded = b.master(tokens, in, normal(tokens * in, 4));
+          const Tensor dw = b.master(out, in, normal(out * in, 5));
+          b.backend.linear(y, x, q.weight, false);
+          b.backend.linear(added, x, q.weight, true);
+          b.backend.linear_dx(dx, dy, q.weight, false);
+          b.backend.linear_dx(dadded, dy, q.weight, true);
+          b.backend.linear_dw(dw, dy, x);
+          return std::vector<Values>{b.read(q.weight.codes), b.read(q.scales), stats,          b.read(y),
+                                     b.read(added),          b.read(dx),       b.read(dadded), b.read(dw)};
+        });
+      }
+    }
+  }
+}
+
+/// Codes must not just be close: equal to the reference's everywhere, also at exactly half the scale and next to it.
+TEST_P(CpuBackendTest, CodesAtTheThreshold) {
+  std::vector<Values> codes;
+  ReferenceBackend<float> reference;
+  cpu::CpuBackend subject(GetParam().bf16, *GetParam().loops);
+  for (Backend* backend : std::initializer_list<Backend*>{&reference, &subject}) {
+    for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kBinary}) {
+      for (int i = 0; i < 50; ++i) {
+        Bench b(*backend);
+        Values values = normal(64, static_cast<uint64_t>(i));
+        double mean = 0;
+        for (int pass = 0; pass < 3; ++pass) {  // the scale depends on the values: repeat until they settle
+          mean = 0;
+          for (const float v : values) mean += static_cast<double>(std::fabs(v)) / 64;
+          const float half = 0.5f * round_to_fp16(static_cast<float>(1e-5 + mean));
+          values[0] = half, values[1] = std::nextafter(half, 0.0f), values[2] = std::nextafter(half, 1.0f);
+          values[17] = -half, values[18] = -std::nextafter(half, 0.0f), values[63] = -std::nextafter(half, 1.0f);
+        }
+        QuantizedWeight w;
+        w.codes = b.activation(1, 64, {});
+        w.row_scale = b.scales(1);
+        b.backend.quantize_weight(w, {kind, 0, true, {0, 1}}, b.master(1, 64, values), b.master(1, 1, {}), nullptr);
+        codes.push_back(b.read(w.codes));
+        codes.back().push_back(w.row_scale[0]);
+      }
+    }
+  }
+  for (size_t i = 0; i < 100; ++i) EXPECT_EQ(codes[i], codes[100 + i]) << i;
+}
+
+TEST(CpuGemm, Bf16ProductsOfTheTenMillionClassRunOnBrgemm) {
+  if (!cpu_features().avx512_bf16) GTEST_SKIP() << "SKIPPED: this CPU has no AVX512_BF16";
+  cpu::Gemm gemm;
+  const int64_t weights[][2] = {{768, 256}, {256, 256}, {1280, 256}, {256, 640}, {4096, 256}, {8192, 256}};  // out, in
+  for (const auto& [out, in] : weights) {
+    const int64_t tokens = out > 2048 ? 512 : 4096;  // the head works in chunks
+    for (const bool scaled : {false, true}) {
+      const cpu::GemmShape forward{tokens, out, in, false, true, DType::kBf16, DType::kBf16, false, scaled};
+      const cpu::GemmShape residual{tokens, out, in, false, true, DType::kBf16, DType::kF32, true, scaled};
+      const cpu::GemmShape dx{tokens, in, out, false, false, DType::kBf16, DType::kBf16, false, scaled};
+      EXPECT_EQ(gemm.implementation(forward), "brg:avx512_core_bf16") << out << " x " << in;
+      EXPECT_EQ(gemm.implementation(residual), "brg:avx512_core_bf16") << out << " x " << in;
+      EXPECT_EQ(gemm.implementation(dx), "brg:avx512_core_bf16") << out << " x " << in;
+    }
+    const cpu::GemmShape dw{out, in, tokens, true, false, DType::kBf16, DType::kF32, true, false};
+    EXPECT_EQ(gemm.implementation(dw), "brg:avx512_core_bf16") << out << " x " << in;
+  }
+}
+
+TEST(CpuBackend, RefusesBf16WhereTheCpuLacksIt) {
+  if (cpu_features().avx512_bf16) GTEST_SKIP() << "SKIPPED: this CPU has AVX512_BF16";
+  EXPECT_THROW(make_backend("bf16"), Error);
+  EXPECT_EQ(make_backend("auto")->activation(), DType::kF32);
+}
+
+}  // namespace
+}  // namespace spectra::ops
