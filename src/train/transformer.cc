@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <string>
 
-#include "base/hash.h"
-#include "base/rng.h"
+#include "model/initial.h"
 #include "train/activations.h"
 #include "train/weights.h"
 
@@ -142,18 +141,10 @@ Transformer::Transformer(ops::Backend& backend, const model::Config& config, int
 Transformer::~Transformer() = default;
 
 void Transformer::initialize(uint64_t seed) {
-  constexpr double kDeviation = 0.02;  // initializer_range of the released models
   std::vector<float> values;
   for (TrainedParameter& parameter : impl_->weights.parameters) {
-    const Rng rng(seed, std::stoull(sha256(parameter.info.name).substr(0, 16), nullptr, 16));
-    const int64_t count = parameter.weight.size();
-    values.assign(static_cast<size_t>(count), 1.0f);
-    if (parameter.info.role != model::Role::kNorm) {
-#pragma omp parallel for
-      for (int64_t i = 0; i < count; ++i) {
-        values[static_cast<size_t>(i)] = static_cast<float>(kDeviation * rng.normal_at(static_cast<uint64_t>(i)));
-      }
-    }
+    values.resize(static_cast<size_t>(parameter.weight.size()));
+    model::initial_values(parameter.info, seed, 0, parameter.weight.size(), values.data());
     impl_->backend.copy_in(parameter.weight, values.data());
   }
 }
