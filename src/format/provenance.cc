@@ -58,7 +58,8 @@ bool verify_directory_checksums(const fs::path& directory) {
   for (const auto& item : sums->items()) {
     const std::string& name = item.key();
     if (!item.value().is_string() || name != fs::path(name).filename() || name == "." || name == "..")
-      throw bad_input(fmt::format("{}: sha256 of \"{}\" is not a file name and its checksum", file.string(), name));
+      throw bad_input(fmt::format("{}: sha256 of \"{}\" is not a file name and its checksum", file.string(), name),
+                      "the file is damaged: copy it again, or remove it to go without provenance");
     const fs::path path = directory / name;
     if (!fs::exists(path))
       throw bad_input(fmt::format("{} is missing; {} names it", path.string(), kFileName), "copy or download it again");

@@ -63,4 +63,7 @@ class SafetensorsWriter {
   std::shared_ptr<State> state_;
 };
 
+/// Bytes of the entry's data.
+uint64_t entry_bytes(const SafetensorsWriter::Entry& entry);
+
 }  // namespace spectra::format

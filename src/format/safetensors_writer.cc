@@ -11,12 +11,6 @@ namespace {
 
 constexpr size_t kAlignment = 64;  // a cache line, and the widest vector register
 
-uint64_t entry_bytes(const SafetensorsWriter::Entry& entry) {
-  uint64_t bytes = dtype_size(entry.dtype);
-  for (const int64_t extent : entry.shape) bytes *= static_cast<uint64_t>(extent);
-  return bytes;
-}
-
 /// Length and JSON header, filled with spaces to a multiple of kAlignment.
 std::string make_header(const std::vector<SafetensorsWriter::Entry>& entries, std::map<std::string, std::string> metadata) {
   metadata.emplace("format", "pt");
@@ -38,6 +32,12 @@ std::string make_header(const std::vector<SafetensorsWriter::Entry>& entries, st
 }
 
 }  // namespace
+
+uint64_t entry_bytes(const SafetensorsWriter::Entry& entry) {
+  uint64_t bytes = dtype_size(entry.dtype);
+  for (const int64_t extent : entry.shape) bytes *= static_cast<uint64_t>(extent);
+  return bytes;
+}
 
 struct SafetensorsWriter::State {
   HashedFile file;

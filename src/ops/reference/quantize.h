@@ -37,13 +37,18 @@ ShardMeans shard_means(Matrix<T> w) {
   return {sum / count, magnitudes / count};
 }
 
-/// Quantizes one shard in place of its codes and returns its scale, γ or α, which fp16 holds exactly.
+/// γ or α, which fp16 holds exactly.
+inline float shard_scale(WeightKind kind, const ShardMeans& mean) {
+  constexpr double kEpsilon = 1e-5;  // ε of γ, appendix A.1
+  return round_to_fp16(static_cast<float>(kind == WeightKind::kTernary ? kEpsilon + mean.magnitude : mean.magnitude));
+}
+
+/// Quantizes one shard in place of its codes and returns its scale.
 template <class T>
 float quantize_shard(WeightKind kind, Matrix<T> codes, Matrix<T> w, QuantizeStats& stats) {
-  constexpr double kEpsilon = 1e-5;  // ε of γ, appendix A.1
   const ShardMeans mean = shard_means(w);
   const bool ternary = kind == WeightKind::kTernary;
-  const float scale = round_to_fp16(static_cast<float>(ternary ? kEpsilon + mean.magnitude : mean.magnitude));
+  const float scale = shard_scale(kind, mean);
   for (int64_t r = 0; r < w.rows; ++r) {
     for (int64_t c = 0; c < w.cols; ++c) {
       const T code = ternary ? ternary_code(w(r, c), static_cast<T>(scale)) : binary_code(w(r, c), mean.value);
