@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "base/error.h"
@@ -14,15 +15,13 @@ constexpr int64_t kMostShards = 64;  // of a foreign model; the paper's largest 
 struct Lines {
   explicit Lines(int64_t count) : magnitude(static_cast<size_t>(count), 0.0f) {}
   std::vector<float> magnitude;
-  int64_t odd_row = -1, odd_col = -1;  ///< the first weight whose magnitude is not that of its line; -1 = none
-  float odd = 0, expected = 0;
+  int64_t odd = -1;  ///< the first line seen with two magnitudes; -1 = none
 
-  bool uniform() const { return odd_row < 0; }
-  void see(size_t line, float m, int64_t row, int64_t col) {
+  bool uniform() const { return odd < 0; }
+  void see(size_t line, float m) {
     float& known = magnitude[line];
     if (known == 0.0f) known = m;
-    if (known == m || !uniform()) return;
-    odd_row = row, odd_col = col, odd = m, expected = known;
+    if (known != m && uniform()) odd = static_cast<int64_t>(line);
   }
 };
 
@@ -69,6 +68,25 @@ std::vector<int64_t> cuts_at_changes(const Lines& lines) {
                               binary ? "binary" : "ternary", binary ? "" : "0 and "));
 }
 
+/// Names the first weight of a line that has another magnitude than most of the line.
+[[noreturn]] void refuse_line(const float* w, int64_t rows, int64_t cols, ShardAxis axis, int64_t line, bool binary,
+                              const std::string& name) {
+  const bool row = axis == ShardAxis::kRows;
+  const int64_t length = row ? cols : rows;
+  const auto weight = [&](int64_t i) { return row ? w[line * cols + i] : w[i * cols + line]; };
+  std::map<float, int64_t> counts;
+  for (int64_t i = 0; i < length; ++i)
+    if (weight(i) != 0.0f) ++counts[std::fabs(weight(i))];
+  float scale = 0.0f;  // the most frequent magnitude; of equals, the first one met
+  for (int64_t i = 0; i < length; ++i)
+    if (weight(i) != 0.0f && counts[std::fabs(weight(i))] > counts[scale]) scale = std::fabs(weight(i));
+  int64_t odd = 0;
+  while (weight(odd) == 0.0f || std::fabs(weight(odd)) == scale) ++odd;
+  refuse(name, binary,
+         fmt::format("weight [{}, {}] is {}, but its {} has ±{}", row ? line : odd, row ? odd : line, weight(odd),
+                     row ? "row" : "column", scale));
+}
+
 /// Looks at every weight once. Throws where one cannot be in any low-bit matrix.
 void scan(const float* w, int64_t rows, int64_t cols, bool binary, const std::string& name, Lines& by_row, Lines& by_col) {
   for (int64_t r = 0; r < rows; ++r) {
@@ -76,11 +94,11 @@ void scan(const float* w, int64_t rows, int64_t cols, bool binary, const std::st
       const float m = std::fabs(w[r * cols + c]);
       if (!std::isfinite(m)) refuse(name, binary, fmt::format("weight [{}, {}] is {}", r, c, w[r * cols + c]));
       if (m == 0.0f) {
-        if (binary) refuse(name, binary, fmt::format("weight [{}, {}] is 0", r, c));
+        if (binary) refuse(name, binary, fmt::format("weight [{}, {}] is 0 (the 2bit and 1.6bit formats hold zeros)", r, c));
         continue;
       }
-      by_row.see(static_cast<size_t>(r), m, r, c);
-      by_col.see(static_cast<size_t>(c), m, r, c);
+      by_row.see(static_cast<size_t>(r), m);
+      by_col.see(static_cast<size_t>(c), m);
     }
     if (!by_row.uniform() && !by_col.uniform()) return;
   }
@@ -118,9 +136,7 @@ Codes find_codes(const float* w, int64_t rows, int64_t cols, ShardAxis axis, int
   if (!cut) {
     const Lines& lines = axis == ShardAxis::kRows ? by_row : by_col;
     if (lines.uniform()) refuse(name, binary, fmt::format("its scale changes at more than {} places", kMostShards - 1));
-    refuse(name, binary,
-           fmt::format("weight [{}, {}] is {}, where ±{} has been seen in the same {}", lines.odd_row, lines.odd_col,
-                       w[lines.odd_row * cols + lines.odd_col], lines.expected, axis == ShardAxis::kRows ? "row" : "column"));
+    refuse_line(w, rows, cols, axis, lines.odd, binary, name);
   }
   Codes result{rows, cols, cut->axis, std::move(cut->bounds), std::move(cut->scales), {}, 0};
   result.codes.resize(static_cast<size_t>(rows * cols));

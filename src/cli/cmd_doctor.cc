@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/bandwidth.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/system.h"
+#include "base/version.h"
+#include "cli/command.h"
+#include "kernels/kernels.h"
+#include "ops/backend.h"
+
+namespace spectra::cli {
+namespace {
+
+using kernels::Isa;
+using kernels::SelfTestResult;
+
+struct Diagnosis {
+  std::vector<std::string> instructions;
+  std::string training;                              ///< what precision "auto" becomes
+  double bandwidth = 0;                              ///< bytes per second
+  std::vector<Isa> isas;                             ///< tested: all but the scalar twin itself, unless it is alone
+  std::vector<std::vector<SelfTestResult>> results;  ///< of each of them, the same kernels in the same order
+  size_t failed = 0;
+};
+
+std::vector<std::string> instruction_names() {
+  const CpuFeatures& cpu = cpu_features();
+  std::vector<std::string> names;
+  const auto add = [&](bool present, const char* name) {
+    if (present) names.emplace_back(name);
+  };
+  add(cpu.avx2_fma_f16c, "avx2+fma+f16c");
+  add(cpu.avx_vnni, "avx_vnni");
+  add(cpu.avx512, "avx512");
+  add(cpu.avx512_vnni, "avx512_vnni");
+  add(cpu.avx512_vbmi, "avx512_vbmi");
+  add(cpu.avx512_bf16, "avx512_bf16");
+  return names;
+}
+
+std::vector<SelfTestResult> test_kernels(Isa isa) {
+  std::vector<SelfTestResult> results(kernels::self_test(isa, 1, nullptr, 0));
+  kernels::self_test(isa, 1, results.data(), results.size());
+  return results;
+}
+
+std::string training_precision() {
+  try {
+    return ops::make_backend("auto")->name();
+  } catch (const Error& error) {
+    return std::string("none: ") + error.what();
+  }
+}
+
+Diagnosis diagnose(int threads) {
+  Diagnosis d;
+  d.instructions = instruction_names();
+  d.training = training_precision();
+  for (const Isa isa : kernels::available_isas())
+    if (isa != Isa::kScalar || kernels::available_isas().size() == 1) d.isas.push_back(isa);
+  for (const Isa isa : d.isas) {
+    d.results.push_back(test_kernels(isa));
+    for (const SelfTestResult& result : d.results.back()) d.failed += result.equal ? 0 : 1;
+  }
+  d.bandwidth = memory_read_bandwidth(threads);
+  return d;
+}
+
+void line(const char* label, const std::string& value) { fmt::print("{:<14} {}\n", label, value); }
+
+void print_text(const Diagnosis& d, int threads) {
+  line("spectra", tool_version());
+  line("CPU", fmt::format("{}, {} cores", cpu_name(), cpu_count()));
+  line("instructions",
+       d.instructions.empty() ? "none that kernels are written for" : fmt::format("{}", fmt::join(d.instructions, ", ")));
+  line("kernels", kernels::kernels().name);
+  line("training", d.training);
+  line("memory", fmt::format("{}, {} available", format_bytes(memory_total()), format_bytes(memory_available())));
+  line("bandwidth", fmt::format("{:.1f} GB/s read by {} threads", d.bandwidth / 1e9, threads));
+  line("MPI", "not built");
+  line("GPU", "not built");
+  fmt::print("\n{:<18}", "self-test");
+  for (const Isa isa : d.isas) fmt::print(" {:<8}", kernels::isa_name(isa));
+  fmt::print("\n");
+  for (size_t k = 0; k < d.results.front().size(); ++k) {
+    fmt::print("  {:<16}", d.results.front()[k].kernel);
+    for (const auto& results : d.results) fmt::print(" {:<8}", results[k].equal ? "ok" : "WRONG");
+    fmt::print("\n");
+  }
+}
+
+std::string as_json(const Diagnosis& d, int threads) {
+  nlohmann::ordered_json tests;
+  for (size_t i = 0; i < d.isas.size(); ++i)
+    for (const SelfTestResult& result : d.results[i])
+      tests[kernels::isa_name(d.isas[i])][result.kernel] = {{"equal", result.equal}, {"worst", result.worst}};
+  const nlohmann::ordered_json document = {{"schema", "spectra.doctor/1"},
+                                           {"version", tool_version()},
+                                           {"cpu", cpu_name()},
+                                           {"cores", cpu_count()},
+                                           {"instruction_sets", d.instructions},
+                                           {"kernels", kernels::kernels().name},
+                                           {"training", d.training},
+                                           {"memory_bytes", memory_total()},
+                                           {"memory_available_bytes", memory_available()},
+                                           {"read_bytes_per_second", d.bandwidth},
+                                           {"threads", threads},
+                                           {"mpi", nullptr},
+                                           {"gpu", nullptr},
+                                           {"self_test", tests},
+                                           {"ok", d.failed == 0}};
+  return document.dump();
+}
+
+void run_doctor() {
+  const int threads = global().threads > 0 ? static_cast<int>(global().threads) : cpu_count();
+  const Diagnosis d = diagnose(threads);
+  if (global().json)
+    print_json(as_json(d, threads));
+  else
+    print_text(d, threads);
+  if (d.failed > 0)
+    throw Error(Exit::kFailed, fmt::format("{} kernels do not compute what their scalar twin does", d.failed),
+                "set SPECTRA_ISA=scalar to work without them, and report this with the output of `spectra doctor --json`");
+}
+
+}  // namespace
+
+Command make_doctor() {
+  return {"doctor",
+          "what this machine can do, and whether every kernel computes right on it",
+          {},
+          [] { run_doctor(); },
+          {"spectra doctor"}};
+}
+
+}  // namespace spectra::cli

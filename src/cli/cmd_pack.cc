@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "model/pack.h"
+
+namespace spectra::cli {
+namespace {
+
+struct Options {
+  std::string model, format, out;
+  bool no_verify = false;
+};
+
+double ratio(uint64_t before, uint64_t after) {
+  return after == 0 ? 0.0 : static_cast<double>(before) / static_cast<double>(after);
+}
+
+/// The sum of all groups.
+model::PackedGroup linears(const model::PackReport& report) {
+  model::PackedGroup all{"linear layers", 0, 0, 0, 0, "", 0, 0, 0};
+  for (const model::PackedGroup& group : report.groups) {
+    all.matrices += group.matrices;
+    all.zeros += group.zeros;
+    all.rows += group.matrices * group.rows * group.cols;  // weights
+    all.bytes_before += group.bytes_before;
+    all.bytes_after += group.bytes_after;
+  }
+  return all;
+}
+
+void print_table(const model::PackReport& report) {
+  fmt::print("{:<14} {:>8} {:>13} {:>7} {:<8} {:>7} {:>10} {:>10} {:>7}\n", "", "matrices", "shape", "shards", "of", "zeros",
+             "before", "after", "ratio");
+  for (const model::PackedGroup& group : report.groups)
+    fmt::print("{:<14} {:>8} {:>13} {:>7} {:<8} {:>6.1f}% {:>10} {:>10} {:>6.2f}x\n", group.projection, group.matrices,
+               fmt::format("{} x {}", group.rows, group.cols), group.shards, group.axis,
+               100.0 * static_cast<double>(group.zeros) / static_cast<double>(group.matrices * group.rows * group.cols),
+               format_bytes(group.bytes_before), format_bytes(group.bytes_after), ratio(group.bytes_before, group.bytes_after));
+  const model::PackedGroup all = linears(report);
+  fmt::print("{:<14} {:>8} {:>13} {:>7} {:<8} {:>6.1f}% {:>10} {:>10} {:>6.2f}x\n", all.projection, all.matrices,
+             format_count(static_cast<uint64_t>(all.rows)), "", "",
+             100.0 * static_cast<double>(all.zeros) / static_cast<double>(all.rows), format_bytes(all.bytes_before),
+             format_bytes(all.bytes_after), ratio(all.bytes_before, all.bytes_after));
+  fmt::print("{:<14} {:>8} {:>13} {:>7} {:<8} {:>7} {:>10} {:>10} {:>6.2f}x\n", "whole model", "", "", "", "", "",
+             format_bytes(report.bytes_before), format_bytes(report.bytes_after), ratio(report.bytes_before, report.bytes_after));
+}
+
+std::string as_json(const model::PackReport& report, const Options& options) {
+  nlohmann::ordered_json projections;
+  for (const model::PackedGroup& group : report.groups)
+    projections[group.projection] = {{"matrices", group.matrices},
+                                     {"rows", group.rows},
+                                     {"cols", group.cols},
+                                     {"shards", group.shards},
+                                     {"shard_axis", group.axis},
+                                     {"zeros", group.zeros},
+                                     {"bytes_before", group.bytes_before},
+                                     {"bytes_after", group.bytes_after}};
+  const model::PackedGroup all = linears(report);
+  const nlohmann::ordered_json document = {{"schema", "spectra.pack/1"},
+                                           {"out", options.out},
+                                           {"format", lowbit::format_name(lowbit::format_from_name(options.format))},
+                                           {"matrices", all.matrices},
+                                           {"weights", all.rows},
+                                           {"zero_fraction", static_cast<double>(all.zeros) / static_cast<double>(all.rows)},
+                                           {"negative_zeros", report.negative_zeros},
+                                           {"linear_bytes_before", all.bytes_before},
+                                           {"linear_bytes_after", all.bytes_after},
+                                           {"linear_ratio", ratio(all.bytes_before, all.bytes_after)},
+                                           {"bytes_before", report.bytes_before},
+                                           {"bytes_after", report.bytes_after},
+                                           {"ratio", ratio(report.bytes_before, report.bytes_after)},
+                                           {"checksums_verified", report.checksums_verified},
+                                           {"projections", projections}};
+  return document.dump();
+}
+
+void run_pack(const Options& options) {
+  const lowbit::Format format = lowbit::format_from_name(options.format);
+  const Stopwatch time;
+  const model::PackReport report =
+      model::pack_model(options.model, options.out, format, !options.no_verify, static_cast<int>(global().threads));
+  log_info("every matrix was unpacked again and is bitwise the one in {}", options.model);
+  if (report.negative_zeros > 0)
+    log_info("{} weights were -0.0: kept as 0, which is equal in value and in every product", report.negative_zeros);
+  log_info("packed as {} into {} in {}", lowbit::format_name(format), options.out, format_duration(time.seconds()));
+  if (global().json)
+    print_json(as_json(report, options));
+  else
+    print_table(report);
+}
+
+}  // namespace
+
+Command make_pack() {
+  static Options options;
+  return {"pack",
+          "pack a ternary or binary model without changing one weight",
+          {{"MODEL", "model directory with unpacked weights", &options.model, true},
+           {"--format",
+            "bits a weight: 2bit and 1.6bit for ternary models, 1bit for binary ones",
+            &options.format,
+            true,
+            false,
+            {"2bit", "1.6bit", "1bit"}},
+           {"-o,--out", "directory of the packed model; must not exist", &options.out, true},
+           {"--no-verify", "do not compare the model's files with the checksums in its spectra.json", &options.no_verify}},
+          [] { run_pack(options); },
+          {"spectra pack TriLM_3.9B_Unpacked --format 1.6bit --out TriLM_3.9B"}};
+}
+
+}  // namespace spectra::cli
