@@ -5,12 +5,13 @@
 
 namespace spectra::cli {
 
+Command make_train();
 Command make_pack();
 Command make_unpack();
 Command make_report();
 Command make_doctor();
 
-std::vector<Command> all_commands() { return {make_pack(), make_unpack(), make_report(), make_doctor()}; }
+std::vector<Command> all_commands() { return {make_train(), make_pack(), make_unpack(), make_report(), make_doctor()}; }
 
 Global& global() {
   static Global options;
