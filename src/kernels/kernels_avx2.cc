@@ -169,6 +169,7 @@ void unpack_tern1_6(const uint8_t* packed, size_t cols, int8_t* codes) {
   unpack_groups<80, 16>(packed, cols, codes, [](const uint8_t* from, int8_t* to) {
     __m128i fraction = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));  // in 256ths
     const __m128i one_third = _mm_set1_epi8(86), two_thirds = _mm_set1_epi8(static_cast<char>(171));
+#pragma GCC unroll 5
     for (int digit = 0; digit < 5; ++digit) {
       // code = -1 + (3 * fraction >= 256) + (3 * fraction >= 512); a comparison gives -1 where true
       const __m128i one = _mm_cmpeq_epi8(_mm_max_epu8(fraction, one_third), fraction);

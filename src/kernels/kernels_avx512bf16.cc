@@ -7,28 +7,33 @@
 namespace spectra::kernels {
 namespace {
 
-inline __m512bh load_present(const bf16* p, __mmask32 present) {
-  return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(present, p));
-}
+inline __m512bh load(const bf16* p) { return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p)); }
+inline __m512bh load(const bf16* p, __mmask32 present) { return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(present, p)); }
 /// int8 is exact in bf16.
-inline __m512bh load_present(const int8_t* p, __mmask32 present) {
-  const __m256i bytes = _mm256_maskz_loadu_epi8(present, p);
+inline __m512bh widen(__m256i bytes) {
   const __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_castsi256_si128(bytes)));
   const __m512 high = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_extracti128_si256(bytes, 1)));
   return _mm512_cvtne2ps_pbh(high, low);
 }
+inline __m512bh load(const int8_t* p) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline __m512bh load(const int8_t* p, __mmask32 present) { return widen(_mm256_maskz_loadu_epi8(present, p)); }
 
 template <int R, class W>
 inline void dot_rows(float* y, const bf16* x, const W* w, size_t stride, size_t n) {
   __m512 sums[R];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) sums[r] = _mm512_setzero_ps();
-  for (size_t i = 0; i < n; i += 32) {
-    const auto present = static_cast<__mmask32>(n - i >= 32 ? ~0ull : (1ull << (n - i)) - 1);
-    const __m512bh xi = load_present(x + i, present);
+  size_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    const __m512bh xi = load(x + i);
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-      sums[r] = _mm512_dpbf16_ps(sums[r], xi, load_present(w + static_cast<size_t>(r) * stride + i, present));
+    for (int r = 0; r < R; ++r) sums[r] = _mm512_dpbf16_ps(sums[r], xi, load(w + static_cast<size_t>(r) * stride + i));
+  }
+  if (i < n) {
+    const __mmask32 present = ~0u >> (32 - (n - i));
+    const __m512bh xi = load(x + i, present);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sums[r] = _mm512_dpbf16_ps(sums[r], xi, load(w + static_cast<size_t>(r) * stride + i, present));
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) y[r] = _mm512_reduce_add_ps(sums[r]);

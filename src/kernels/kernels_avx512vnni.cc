@@ -7,8 +7,6 @@
 namespace spectra::kernels {
 namespace {
 
-inline __m512i load_present(const int8_t* p, __mmask64 present) { return _mm512_maskz_loadu_epi8(present, p); }
-
 /// VPDPBUSD multiplies unsigned by signed bytes, so w + 128 takes the place of w, and 128 * sum(x) is taken off at the end. Sums
 /// wrap around modulo 2^32 on the way, which leaves the result exact.
 template <int R>
@@ -17,13 +15,23 @@ inline void dot_rows_i8(int32_t* y, const int8_t* x, const int8_t* w, size_t str
   __m512i sums[R], x_sum = _mm512_setzero_si512();
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) sums[r] = _mm512_setzero_si512();
-  for (size_t i = 0; i < n; i += 64) {
-    const __mmask64 present = n - i >= 64 ? ~0ull : (1ull << (n - i)) - 1;
-    const __m512i xi = load_present(x + i, present);
+  size_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    const __m512i xi = _mm512_loadu_si512(x + i);
     x_sum = _mm512_dpbusd_epi32(x_sum, ones, xi);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const __m512i wi = load_present(w + static_cast<size_t>(r) * stride + i, present);
+      const __m512i wi = _mm512_loadu_si512(w + static_cast<size_t>(r) * stride + i);
+      sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_xor_si512(wi, sign), xi);
+    }
+  }
+  if (i < n) {
+    const __mmask64 present = ~0ull >> (64 - (n - i));
+    const __m512i xi = _mm512_maskz_loadu_epi8(present, x + i);
+    x_sum = _mm512_dpbusd_epi32(x_sum, ones, xi);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const __m512i wi = _mm512_maskz_loadu_epi8(present, w + static_cast<size_t>(r) * stride + i);
       sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_xor_si512(wi, sign), xi);
     }
   }

@@ -225,8 +225,8 @@ const std::vector<Case>& cases() {
 
 }  // namespace
 
-size_t self_test(Isa isa, uint64_t seed, SelfTestResult* results, size_t capacity) {
-  const Kernels &scalar = scalar_kernels(), &table = kernels_for(isa);
+size_t self_test(const Kernels& table, uint64_t seed, SelfTestResult* results, size_t capacity) {
+  const Kernels& scalar = scalar_kernels();
   std::vector<size_t> lengths = {255, 256, 257, 319, 320, 321, 400, 1000, 1023, 3072};
   for (size_t n = 0; n <= 200; ++n) lengths.push_back(n);
   std::vector<SelfTestResult> found;
@@ -244,6 +244,10 @@ size_t self_test(Isa isa, uint64_t seed, SelfTestResult* results, size_t capacit
   }
   std::copy_n(found.begin(), std::min(capacity, found.size()), results);
   return found.size();
+}
+
+size_t self_test(Isa isa, uint64_t seed, SelfTestResult* results, size_t capacity) {
+  return self_test(kernels_for(isa), seed, results, capacity);
 }
 
 }  // namespace spectra::kernels

@@ -12,6 +12,8 @@ void use_avx512(Kernels& table);
 void use_avx512vnni(Kernels& table);
 void use_avx512bf16(Kernels& table);
 
+/// self_test of a table that no CPU may choose, for tests.
+size_t self_test(const Kernels& table, uint64_t seed, SelfTestResult* results, size_t capacity);
 /// exp as exp.h defines it, one at a time.
 float exp_lane(float x);
 /// The last step of log_sum_exp, through the C library, for all tables.

@@ -119,6 +119,18 @@ TEST(Exp, IsWithinOneUlp) {
   RecordProperty("worst_ulp", std::to_string(worst));
 }
 
+#if defined(__x86_64__)
+// What a CPU with AVX-512 but without VNNI and BF16 runs, which the newer one that tests run on replaces.
+TEST(Avx512WithoutExtensions, EqualsTheScalarTwin) {
+  if (available_isas().back() != Isa::kAvx512) GTEST_SKIP() << "SKIPPED: this CPU has no AVX-512";
+  Kernels table = scalar_kernels();
+  use_avx512(table);
+  std::array<SelfTestResult, kKernelCount> results{};
+  self_test(table, 3, results.data(), results.size());
+  for (const SelfTestResult& result : results) EXPECT_TRUE(result.equal) << result.kernel << " worst " << result.worst;
+}
+#endif
+
 TEST(Table, NamesWhatIsInUse) {
   EXPECT_STREQ(kernels_for(Isa::kScalar).name, "scalar");
   for (const Isa isa : available_isas()) EXPECT_EQ(std::string(kernels_for(isa).name).rfind(isa_name(isa), 0), 0u);
