@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "infer/weights.h"
+
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+#include "base/half.h"
+
+namespace spectra::infer {
+namespace {
+
+using format::ModelDirectory;
+using format::TensorView;
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const int64_t n : shape) text += (text.empty() ? "" : ", ") + std::to_string(n);
+  return "[" + text + "]";
+}
+
+bool is_float(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16 || dtype == DType::kF64; }
+
+/// The tensor of `name` after checking its type and shape.
+const TensorView& checked(const ModelDirectory& files, const std::string& name, const std::vector<int64_t>& shape) {
+  const TensorView& view = files.get(name);
+  if (view.shape != shape)
+    throw bad_input(fmt::format("{}: tensor {} has shape {}", files.path().string(), name, shape_text(view.shape)),
+                    fmt::format("config.json makes it {}: config and weights are of different models", shape_text(shape)));
+  if (!is_float(view.dtype))
+    throw bad_input(fmt::format("{}: tensor {} is of type {}", files.path().string(), name, dtype_name(view.dtype)),
+                    "weights are F32, F16, BF16 or F64, or packed by `spectra pack`");
+  return view;
+}
+
+std::vector<float> load_norm(const ModelDirectory& files, const model::Parameter& parameter) {
+  std::vector<float> values(static_cast<size_t>(parameter.cols));
+  format::read_floats(checked(files, parameter.name, {parameter.cols}), values.data());
+  return values;
+}
+
+/// Foreign files may hold odd-length tensors, after which elements are not aligned: those, and F64, are copied.
+DenseMatrix load_dense(const ModelDirectory& files, const model::Parameter& parameter) {
+  const TensorView& view = checked(files, parameter.name, {parameter.rows, parameter.cols});
+  const bool aligned = reinterpret_cast<uintptr_t>(view.data.data()) % dtype_size(view.dtype) == 0;
+  if (aligned && view.dtype != DType::kF64) return {view.dtype, view.data.data(), nullptr};
+  auto copy = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(view.elements()) * sizeof(float));
+  format::read_floats(view, reinterpret_cast<float*>(copy->data()));
+  return {DType::kF32, copy->data(), copy};
+}
+
+/// Parameter names end in ".weight"; a layer is called by what is before.
+std::string layer_name(const std::string& parameter) { return parameter.substr(0, parameter.rfind(".weight")); }
+
+class Loader {
+ public:
+  explicit Loader(const fs::path& path) : model_(std::make_shared<Model>()) {
+    files_ = std::make_shared<ModelDirectory>(path);
+    const std::string where = (path / "config.json").string();
+    model_->path = path;
+    model_->files = files_;
+    model_->config = model::config_from_json(files_->config_json(), where);
+    model_->format = model::packed_format_from_json(files_->config_json());
+    if (model_->packed()) packed_ = model::packed_config_from_json(files_->config_json(), where);
+    for (model::Parameter& parameter : model::parameters(model_->config)) parameters_[parameter.name] = std::move(parameter);
+  }
+
+  std::shared_ptr<const Model> load() {
+    Model& m = *model_;
+    m.embedding = linear("model.embed_tokens");
+    m.layers.reserve(static_cast<size_t>(m.config.layers));
+    for (int64_t i = 0; i < m.config.layers; ++i) m.layers.push_back(layer(fmt::format("model.layers.{}.", i)));
+    m.final_norm = load_norm(*files_, parameter("model.norm"));
+    m.head = m.config.tied ? m.embedding : linear("lm_head");
+    return model_;
+  }
+
+ private:
+  const model::Parameter& parameter(const std::string& name) const {
+    const auto found = parameters_.find(name + ".weight");
+    SPECTRA_CHECK(found != parameters_.end(), "{}", name);
+    return found->second;
+  }
+
+  Layer layer(const std::string& prefix) const {
+    Layer l;
+    l.input_norm = load_norm(*files_, parameter(prefix + "input_layernorm"));
+    l.q = linear(prefix + "self_attn.q_proj");
+    l.k = linear(prefix + "self_attn.k_proj");
+    l.v = linear(prefix + "self_attn.v_proj");
+    l.o = linear(prefix + "self_attn.o_proj");
+    l.post_attention_norm = load_norm(*files_, parameter(prefix + "post_attention_layernorm"));
+    l.gate = linear(prefix + "mlp.gate_proj");
+    l.up = linear(prefix + "mlp.up_proj");
+    l.down = linear(prefix + "mlp.down_proj");
+    return l;
+  }
+
+  Linear linear(const std::string& name) const {
+    const model::Parameter& p = parameter(name);
+    Linear l;
+    l.name = layer_name(p.name);
+    l.rows = p.rows;
+    l.cols = p.cols;
+    if (packed_ && p.role == model::Role::kLinear)
+      l.weight = model::packed_matrix(*files_, *packed_, p);
+    else
+      l.weight = load_dense(*files_, p);
+    return l;
+  }
+
+  std::shared_ptr<Model> model_;
+  std::shared_ptr<ModelDirectory> files_;
+  std::optional<model::PackedConfig> packed_;
+  std::map<std::string, model::Parameter> parameters_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Model> load_model(const fs::path& directory) { return Loader(directory).load(); }
+
+void read_row(const Linear& linear, int64_t row, float* out) {
+  const DenseMatrix& matrix = std::get<DenseMatrix>(linear.weight);
+  const int64_t begin = row * linear.cols;
+  const auto count = static_cast<size_t>(linear.cols);
+  switch (matrix.dtype) {
+    case DType::kF32:
+      std::memcpy(out, static_cast<const float*>(matrix.data) + begin, count * sizeof(float));
+      return;
+    case DType::kF16:
+      for (size_t i = 0; i < count; ++i) out[i] = to_float((static_cast<const fp16*>(matrix.data) + begin)[i]);
+      return;
+    case DType::kBf16:
+      for (size_t i = 0; i < count; ++i) out[i] = to_float((static_cast<const bf16*>(matrix.data) + begin)[i]);
+      return;
+    default:
+      SPECTRA_CHECK(false, "{}", dtype_name(matrix.dtype));
+  }
+}
+
+}  // namespace spectra::infer

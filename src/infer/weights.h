@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The weights of a model as inference reads them: views into the mapped files, nothing copied but norms and scales.
+// Shapes: D hidden, F GLU, H heads, K kv heads, E head_dim, V padded vocabulary, S shards.
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "format/model_directory.h"
+#include "model/config.h"
+#include "model/packed_tensors.h"
+
+namespace spectra::infer {
+
+/// A matrix (rows, cols) in floating point.
+struct DenseMatrix {
+  DType dtype;                                         ///< kF32, kF16 or kBf16
+  const void* data;                                    ///< row-major, aligned to the element
+  std::shared_ptr<const std::vector<std::byte>> copy;  ///< owns `data` where the file's own could not be used; else null
+};
+
+/// y (rows) = W x (cols): W is dense, or codes of a low-bit format with a scale per shard.
+struct Linear {
+  std::string name;            ///< "model.layers.3.mlp.up_proj"
+  int64_t rows = 0, cols = 0;  ///< (out, in)
+  std::variant<DenseMatrix, model::PackedMatrix> weight;
+  bool packed() const { return std::holds_alternative<model::PackedMatrix>(weight); }
+};
+
+struct Layer {
+  std::vector<float> input_norm;           ///< (D)
+  Linear q;                                ///< (H E, D)
+  Linear k, v;                             ///< (K E, D)
+  Linear o;                                ///< (D, H E)
+  std::vector<float> post_attention_norm;  ///< (D)
+  Linear gate, up;                         ///< (F, D)
+  Linear down;                             ///< (D, F)
+};
+
+struct Model {
+  fs::path path;
+  model::Config config;
+  std::string format;                                   ///< "tern2-v1", ...; "" where no linear layer is packed
+  Linear embedding;                                     ///< (V, D), dense: row t is the vector of token t
+  std::vector<Layer> layers;                            ///< (L)
+  std::vector<float> final_norm;                        ///< (D)
+  Linear head;                                          ///< (V, D), dense; the embedding itself where they are tied
+  std::shared_ptr<const format::ModelDirectory> files;  ///< keeps the views above alive
+
+  bool packed() const { return !format.empty(); }
+};
+
+/// Opens a model directory, unpacked (F32, F16, BF16; F64 becomes F32) or packed. Checks structure only (names, types, shapes, file
+/// sizes), so that it starts at once. Throws Error naming model and tensor where one is missing or has another shape.
+std::shared_ptr<const Model> load_model(const fs::path& directory);
+
+/// Row `row` of a dense matrix as floats; `out` holds linear.cols.
+void read_row(const Linear& linear, int64_t row, float* out);
+
+}  // namespace spectra::infer
