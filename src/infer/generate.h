@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Text from a prompt, one sequence.
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "infer/engine.h"
+#include "infer/sampler.h"
+#include "text/tokenizer.h"
+
+namespace spectra::infer {
+
+enum class FinishReason : uint8_t { kStop, kLength, kInterrupted };
+const char* finish_reason_name(FinishReason reason);  ///< "stop", "length", "interrupted"
+
+struct GenerateOptions {
+  int64_t max_tokens = 128;
+  Sampling sampling;
+  std::vector<std::string> stops;  ///< the text ends before the first of these
+};
+
+struct Generated {
+  std::string text;             ///< valid UTF-8
+  std::vector<int32_t> tokens;  ///< generated ones, without the token that ended the text
+  FinishReason finish = FinishReason::kLength;
+  int64_t prompt_tokens = 0;
+  double prefill_seconds = 0, decode_seconds = 0;
+  int64_t decode_steps = 0;  ///< forward passes of one token; the first token comes out of the prefill
+
+  double prefill_tokens_per_second() const;
+  double decode_tokens_per_second() const;  ///< 0 where no step was taken
+};
+
+/// Ids of a prompt as the model wants it: BOS before it where the tokenizer adds one or the prompt is empty.
+std::vector<int32_t> encode_prompt(const text::Tokenizer& tokenizer, const std::string& prompt);
+
+/// Throws Error (exit 3) when tokenizer and model do not belong together: more tokens than rows of the head.
+void check_tokenizer(const Model& model, const text::Tokenizer& tokenizer);
+
+/// Generates after `prompt` until max_tokens, the end of the context, EOS (or BOS, which begins the next document), a stop string
+/// or an interrupt. `show` gets the text in pieces, as soon as each is certain. Throws Error (exit 3) when the prompt is longer
+/// than the context.
+Generated generate(Engine& engine, const text::Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
+                   const GenerateOptions& options, const std::function<void(std::string_view)>& show);
+
+}  // namespace spectra::infer

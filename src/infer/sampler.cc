@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "infer/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace spectra::infer {
+namespace {
+
+constexpr uint64_t kSamplerStream = 0x5a3b1e;  // keeps these numbers apart from other users of the same seed
+
+void require(bool ok, const char* option, double value, const char* allowed) {
+  if (!ok) throw Error(Exit::kUsage, fmt::format("{} {} is out of range", option, value), fmt::format("allowed: {}", allowed));
+}
+
+}  // namespace
+
+void validate(const Sampling& s) {
+  require(s.temperature >= 0 && std::isfinite(s.temperature), "--temperature", s.temperature, "0 (greedy) or more");
+  require(s.top_k >= 0, "--top-k", static_cast<double>(s.top_k), "0 (off) or more");
+  require(s.top_p > 0 && s.top_p <= 1, "--top-p", s.top_p, "above 0, at most 1 (off)");
+  require(s.min_p >= 0 && s.min_p <= 1, "--min-p", s.min_p, "0 (off) to 1");
+  require(s.repetition_penalty > 0 && std::isfinite(s.repetition_penalty), "--repetition-penalty", s.repetition_penalty,
+          "above 0; 1 is off, 1.1 is usual");
+}
+
+Sampler::Sampler(const Sampling& sampling) : sampling_(sampling) { validate(sampling); }
+
+int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> seen, uint64_t step) {
+  candidates_.resize(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i), 0};
+  penalize(seen);
+  std::erase_if(candidates_, [](const Candidate& c) { return !std::isfinite(c.logit); });
+  if (candidates_.empty()) throw bad_input("the model's output is not a number: its weights are damaged or overflowed");
+  const Candidate best = *std::max_element(candidates_.begin(), candidates_.end(),
+                                           [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; });
+  if (sampling_.temperature == 0) return best.token;
+
+  for (Candidate& c : candidates_)
+    c.weight = std::exp((static_cast<double>(c.logit) - static_cast<double>(best.logit)) / sampling_.temperature);
+  if (sampling_.top_k > 0) keep_top_k();
+  if (sampling_.top_p < 1) keep_top_p();
+  if (sampling_.min_p > 0) std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < sampling_.min_p; });
+  return draw(step);
+}
+
+void Sampler::penalize(std::span<const int32_t> seen) {
+  if (sampling_.repetition_penalty == 1) return;
+  const auto penalty = static_cast<float>(sampling_.repetition_penalty);
+  std::vector<bool> done(candidates_.size());
+  for (const int32_t token : seen) {
+    const auto i = static_cast<size_t>(token);
+    if (i >= done.size() || done[i]) continue;
+    done[i] = true;
+    float& logit = candidates_[i].logit;
+    logit = logit > 0 ? logit / penalty : logit * penalty;
+  }
+}
+
+void Sampler::keep_top_k() {
+  if (candidates_.size() <= static_cast<size_t>(sampling_.top_k)) return;
+  const auto end = candidates_.begin() + static_cast<ptrdiff_t>(sampling_.top_k);
+  std::nth_element(candidates_.begin(), end, candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+  });
+  candidates_.erase(end, candidates_.end());
+  // nth_element leaves an order that its implementation chose; sums and draws must not depend on it.
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.token < b.token; });
+}
+
+void Sampler::keep_top_p() {
+  double total = 0;
+  for (const Candidate& c : candidates_) total += c.weight;
+  // Tokens below this weight sum to less than (1 - p) of the total, so the kept ones are all above it: no need to sort the others.
+  const double floor = (1 - sampling_.top_p) * total / static_cast<double>(candidates_.size());
+  std::erase_if(candidates_, [floor](const Candidate& c) { return c.weight < floor; });
+  std::sort(candidates_.begin(), candidates_.end(),
+            [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.token < b.token; });
+  double sum = 0;
+  size_t kept = 0;
+  while (kept < candidates_.size() && sum < sampling_.top_p * total) sum += candidates_[kept++].weight;
+  candidates_.resize(kept);
+}
+
+int32_t Sampler::draw(uint64_t step) const {
+  double total = 0;
+  for (const Candidate& c : candidates_) total += c.weight;
+  const double uniform = static_cast<double>(Rng(sampling_.seed, kSamplerStream).at(step) >> 11) * 0x1p-53;
+  double left = uniform * total;
+  for (const Candidate& c : candidates_) {
+    left -= c.weight;
+    if (left < 0) return c.token;
+  }
+  return candidates_.back().token;  // rounding ate the last bit of the sum
+}
+
+}  // namespace spectra::infer

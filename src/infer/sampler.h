@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// From logits to the next token.
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace spectra::infer {
+
+/// Applied in this order; each filter sees the probabilities that the one before left, as in transformers.
+struct Sampling {
+  double repetition_penalty = 1;  ///< > 0; logits of tokens seen: divided where positive, else multiplied (Keskar et al. 2019)
+  double temperature = 0;         ///< logits / temperature; 0 = greedy: the largest logit, no filter applies
+  int64_t top_k = 0;              ///< only the k most probable; 0 = all
+  double top_p = 1;               ///< only the fewest most probable that together reach p (Holtzman et al. 2020)
+  double min_p = 0;               ///< only those at least min_p times as probable as the most probable
+  uint64_t seed = 0;
+};
+/// Throws Error (exit 2) naming the option that is out of range.
+void validate(const Sampling& sampling);
+
+/// Not thread-safe: keeps scratch memory.
+class Sampler {
+ public:
+  explicit Sampler(const Sampling& sampling);
+
+  /// The next token: a pure function of the settings, `logits` (index = token; leave out rows that must not be drawn), `seen`
+  /// (prompt and generated tokens) and `step`, the number of tokens generated before. Among equal logits the smaller id comes
+  /// first. Throws Error when no logit is finite.
+  int32_t sample(std::span<const float> logits, std::span<const int32_t> seen, uint64_t step);
+
+ private:
+  struct Candidate {
+    float logit;
+    int32_t token;
+    double weight;  ///< exp((logit - largest) / temperature)
+  };
+  void penalize(std::span<const int32_t> seen);
+  int32_t draw(uint64_t step) const;
+  void keep_top_k();
+  void keep_top_p();
+
+  Sampling sampling_;
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace spectra::infer
