@@ -5,13 +5,17 @@
 
 namespace spectra::cli {
 
-Command make_train();
 Command make_pack();
 Command make_unpack();
+Command make_convert();
+Command make_generate();
+Command make_perplexity();
 Command make_report();
 Command make_doctor();
 
-std::vector<Command> all_commands() { return {make_train(), make_pack(), make_unpack(), make_report(), make_doctor()}; }
+std::vector<Command> all_commands() {
+  return {make_pack(), make_unpack(), make_convert(), make_generate(), make_perplexity(), make_report(), make_doctor()};
+}
 
 Global& global() {
   static Global options;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "infer/generate.h"
+
+namespace spectra::cli {
+namespace {
+
+struct Arguments {
+  std::string model, prompt, activations = "auto";
+  int64_t max_tokens = 256, top_k = 0, seed = 0;
+  double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
+  std::vector<std::string> stops;
+  bool echo = false;
+};
+
+infer::GenerateOptions options_of(const Arguments& a) {
+  infer::GenerateOptions options;
+  options.max_tokens = a.max_tokens;
+  options.stops = a.stops;
+  infer::Sampling& s = options.sampling;
+  s.temperature = a.temperature;
+  s.top_k = a.top_k;
+  s.top_p = a.top_p;
+  s.min_p = a.min_p;
+  s.repetition_penalty = a.repetition_penalty;
+  s.seed = static_cast<uint64_t>(a.seed);
+  infer::validate(s);
+  if (a.max_tokens < 0)
+    throw Error(Exit::kUsage, fmt::format("--max-tokens {} is out of range", a.max_tokens), "allowed: 0 or more");
+  if (a.temperature == 0 && (a.top_k > 0 || a.top_p < 1 || a.min_p > 0 || a.seed != 0))
+    log_warning("--temperature is 0 (greedy): --top-k, --top-p, --min-p and --seed change nothing");
+  return options;
+}
+
+void print_piece(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void report(const infer::Generated& g, const Arguments& a, infer::Activations activations) {
+  log_info("{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kernels {}",
+           g.prompt_tokens, g.prefill_tokens_per_second(), g.tokens.size(), g.decode_tokens_per_second(),
+           finish_reason_name(g.finish), infer::activations_name(activations), kernels::kernels().name);
+  if (!global().json) return;
+  print_json(nlohmann::ordered_json{{"schema", "spectra.generate/1"},
+                                    {"prompt", a.prompt},
+                                    {"text", a.echo ? a.prompt + g.text : g.text},
+                                    {"tokens", g.tokens.size()},
+                                    {"ids", g.tokens},
+                                    {"prompt_tokens", g.prompt_tokens},
+                                    {"finish_reason", finish_reason_name(g.finish)},
+                                    {"prefill_tokens_per_second", g.prefill_tokens_per_second()},
+                                    {"decode_tokens_per_second", g.decode_tokens_per_second()},
+                                    {"activations", infer::activations_name(activations)}}
+                 .dump());
+}
+
+void run(const Arguments& a) {
+  const infer::GenerateOptions options = options_of(a);
+  const auto model = infer::load_model(a.model);
+  const infer::Activations activations = a.activations != "auto" ? infer::activations_from_name(a.activations)
+                                         : model->packed()       ? infer::Activations::kInt8
+                                                                 : infer::Activations::kFp32;
+  infer::Engine engine(model, activations);
+  const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
+  infer::check_tokenizer(*model, tokenizer);
+  const std::vector<int32_t> prompt = infer::encode_prompt(tokenizer, a.prompt);
+
+  const bool stream = !global().json;
+  bool started = false;  // the prompt is shown only once it was accepted
+  const auto show = [&](std::string_view text) {
+    if (!stream) return;
+    if (a.echo && !started) print_piece(a.prompt);
+    started = true;
+    print_piece(text);
+  };
+  const infer::Generated generated = infer::generate(engine, tokenizer, prompt, options, show);
+  if (stream && ::isatty(STDOUT_FILENO) != 0) print_piece("\n");  // elsewhere stdout holds the text byte for byte
+  report(generated, a, activations);
+  if (generated.finish == infer::FinishReason::kInterrupted)
+    throw Error(Exit::kInterrupted, "interrupted; the text above is complete so far");
+}
+
+}  // namespace
+
+Command make_generate() {
+  static Arguments a;
+  Command command;
+  command.name = "generate";
+  command.summary = "continue a prompt, printing text as it comes";
+  command.options = {
+      {"MODEL", "model directory, packed or not", &a.model, true},
+      {"-p,--prompt", "text to continue", &a.prompt},
+      {"-n,--max-tokens", "tokens to generate at most", &a.max_tokens},
+      {"--temperature", "0 = always the most probable token; 1 = the model's own probabilities", &a.temperature},
+      {"--top-k", "draw among the k most probable tokens; 0 = all", &a.top_k},
+      {"--top-p", "draw among the most probable tokens that together reach this probability", &a.top_p},
+      {"--min-p", "draw among tokens at least this fraction as probable as the first", &a.min_p},
+      {"--repetition-penalty", "above 1: tokens seen before become less likely", &a.repetition_penalty},
+      {"--seed", "of the draws: the same seed and settings give the same text", &a.seed},
+      {"--stop", "end before this text; may be repeated", &a.stops},
+      {"--activations",
+       "what linear layers multiply; auto = int8 for packed models, else fp32",
+       &a.activations,
+       false,
+       false,
+       {"auto", "fp32", "bf16", "int8"}},
+      {"--echo", "print the prompt before its continuation", &a.echo},
+  };
+  command.run = [] { run(a); };
+  command.examples = {"spectra generate model --prompt \"Once upon a time\"",
+                      "spectra generate model --prompt \"The fox\" --temperature 0.8 --top-p 0.95 --seed 7 --json"};
+  return command;
+}
+
+}  // namespace spectra::cli

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "infer/generate.h"
+#include "infer/perplexity.h"
+#include "text/decompress.h"
+
+namespace spectra::cli {
+namespace {
+
+struct Arguments {
+  std::string model, text, convention = "rolling", activations = "fp32";
+  int64_t window = 0;
+};
+
+void run(const Arguments& a) {
+  const infer::Convention convention = infer::convention_from_name(a.convention);
+  infer::Engine engine(infer::load_model(a.model), infer::activations_from_name(a.activations));
+  const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
+  infer::check_tokenizer(engine.model(), tokenizer);
+  const int64_t window = a.window == 0 ? infer::default_window(convention, engine.context()) : a.window;
+  if (window < 0 || window > engine.context())
+    throw Error(Exit::kUsage, fmt::format("--window {} is out of range", window),
+                fmt::format("allowed: up to the model's context of {}", engine.context()));
+
+  const std::string text = text::read_decompressed(a.text);
+  const std::vector<int32_t> ids = infer::encode_for(convention, tokenizer, text);
+  const std::vector<infer::Window> windows = infer::make_windows(convention, ids, window, tokenizer.bos());
+  uint64_t total = 0;
+  for (const infer::Window& w : windows) total += w.input.size();
+  log_info("{} tokens, {} windows of {}, convention {}, activations {}, kernels {}", ids.size(), windows.size(), window,
+           a.convention, a.activations, kernels::kernels().name);
+  Progress bar("perplexity", total);
+  const infer::Perplexity result = infer::score(engine, windows, [&bar](int64_t passed, double nll) {
+    bar.update(static_cast<uint64_t>(passed), fmt::format("{:.4f}", std::exp(nll)));
+  });
+  bar.clear();
+  if (global().json) {
+    print_json(nlohmann::ordered_json{{"schema", "spectra.perplexity/1"},
+                                      {"perplexity", result.perplexity},
+                                      {"nll", result.nll},
+                                      {"tokens", result.tokens},
+                                      {"convention", a.convention},
+                                      {"window", window},
+                                      {"activations", a.activations}}
+                   .dump());
+    return;
+  }
+  fmt::print("perplexity {:.4f}  nll {:.6f}  tokens {}  convention {}  window {}  activations {}\n", result.perplexity, result.nll,
+             result.tokens, a.convention, window, a.activations);
+}
+
+}  // namespace
+
+Command make_perplexity() {
+  static Arguments a;
+  Command command;
+  command.name = "perplexity";
+  command.summary = "measure how well a model predicts a text";
+  command.options = {
+      {"MODEL", "model directory", &a.model, true},
+      {"--text", "text file, plain or .gz, .zst, .bz2, scored as it is", &a.text, true},
+      {"--convention",
+       "how the text is cut: rolling scores every token, gptq whole windows, llama.cpp their second halves",
+       &a.convention,
+       false,
+       false,
+       {"rolling", "gptq", "llama.cpp"}},
+      {"--window", "tokens in a window; 0 = the model's context (llama.cpp: 512)", &a.window},
+      {"--activations", "what linear layers multiply", &a.activations, false, false, {"fp32", "bf16", "int8"}},
+  };
+  command.run = [] { run(a); };
+  command.examples = {"spectra perplexity model --text novel.txt",
+                      "spectra perplexity model --text wiki.test.raw --convention gptq --json"};
+  return command;
+}
+
+}  // namespace spectra::cli
