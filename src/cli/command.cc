@@ -5,6 +5,7 @@
 
 namespace spectra::cli {
 
+Command make_train();
 Command make_pack();
 Command make_unpack();
 Command make_convert();
@@ -14,7 +15,8 @@ Command make_report();
 Command make_doctor();
 
 std::vector<Command> all_commands() {
-  return {make_pack(), make_unpack(), make_convert(), make_generate(), make_perplexity(), make_report(), make_doctor()};
+  return {make_train(),    make_pack(),       make_unpack(), make_convert(),
+          make_generate(), make_perplexity(), make_report(), make_doctor()};
 }
 
 Global& global() {

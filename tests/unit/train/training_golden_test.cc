@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "ops/reference/reference_backend.h"
+#include "ops/backend.h"
 #include "test_data.h"
 #include "unit/train/tiny_models.h"
 
@@ -97,11 +97,10 @@ void check_gradients(const Comparison<T>& compare, const json& step, Transformer
 }
 
 template <class T>
-void train_and_compare(const json& golden, const json& model, double tolerance) {
+void train_and_compare(ops::Backend& backend, const json& golden, const json& model, double tolerance) {
   const json& hyper = golden["hyper"];
   const int64_t batch = golden["tokens"]["batch"], time = golden["tokens"]["time"];
   const size_t count = static_cast<size_t>(batch * time);
-  ops::ReferenceBackend<T> backend;
   Transformer transformer(backend, config_of(model, hyper), batch, time);
   set_weights(backend, transformer);
   ASSERT_EQ(transformer.parameters().size(), model["steps"][0]["parameters"].size());
@@ -132,15 +131,16 @@ void train_and_compare(const json& golden, const json& model, double tolerance) 
   }
 }
 
-TEST(TrainingGolden, DoubleIsTorch) {
+template <class T>
+void every_model(const std::string& precision, double tolerance) {
+  const auto backend = ops::make_backend(precision);
   const json golden = golden_steps();
-  for (const json& model : golden["models"]) train_and_compare<double>(golden, model, 1e-9);
+  for (const json& model : golden["models"]) train_and_compare<T>(*backend, golden, model, tolerance);
 }
 
-TEST(TrainingGolden, FloatIsTorch) {
-  const json golden = golden_steps();
-  for (const json& model : golden["models"]) train_and_compare<float>(golden, model, 1e-4);
-}
+TEST(TrainingGolden, ReferenceInDoubleIsTorch) { every_model<double>("reference-fp64", 1e-9); }
+TEST(TrainingGolden, ReferenceIsTorch) { every_model<float>("reference", 1e-4); }
+TEST(TrainingGolden, CpuInFp32IsTorch) { every_model<float>("fp32", 1e-4); }
 
 }  // namespace
 }  // namespace spectra::train

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "base/system.h"
+#include "cli/command.h"
+#include "format/token_data.h"
+#include "train/plan.h"
+#include "train/recipe.h"
+#include "train/trainer.h"
+
+namespace spectra::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+  std::string recipe, out;
+  std::vector<std::string> settings;
+  bool resume = false, dry_run = false, print_config = false;
+};
+
+void print_config(const train::Recipe& recipe) {
+  if (global().json)
+    print_json(ordered_json{{"schema", "spectra.train/1"}, {"config", ordered_json::parse(train::recipe_to_json(recipe))}}.dump());
+  else
+    std::fputs(train::recipe_to_toml(recipe, true).c_str(), stdout);
+}
+
+void dry_run(const train::Recipe& recipe) {
+  const format::TokenData data(recipe.data);
+  const train::Plan plan = train::make_plan(recipe, data.info().vocab, data.info().eos);
+  if (!global().json) {
+    std::fputs(train::describe(plan, recipe).c_str(), stdout);
+    return;
+  }
+  print_json(ordered_json{{"schema", "spectra.train/1"},
+                          {"dry_run", true},
+                          {"parameters", plan.parameters.total()},
+                          {"linear_parameters", plan.parameters.linear},
+                          {"steps", plan.steps},
+                          {"tokens", plan.tokens},
+                          {"flops_per_token", plan.flops_per_token},
+                          {"flops", plan.total_flops()},
+                          {"memory_bytes",
+                           {{"total", plan.memory_bytes()},
+                            {"masters", plan.master_bytes},
+                            {"gradients", plan.gradient_bytes},
+                            {"moments", plan.moment_bytes},
+                            {"working", plan.working_bytes}}},
+                          {"checkpoint_bytes", {{"model", plan.model_bytes}, {"trainer", plan.trainer_bytes}}},
+                          {"disk_bytes", plan.disk_bytes}}
+                 .dump());
+}
+
+ordered_json number(const std::optional<double>& value) { return value ? ordered_json(*value) : ordered_json(nullptr); }
+
+void print_result(const train::TrainResult& result) {
+  if (global().json) {
+    // mfu needs the machine's measured peak, which `spectra bench --train` takes the time for.
+    print_json(ordered_json{{"schema", "spectra.train/1"},
+                            {"checkpoint", result.checkpoint.string()},
+                            {"loss", number(result.loss)},
+                            {"validation_loss", number(result.validation_loss)},
+                            {"tokens", result.tokens},
+                            {"tokens_per_second", result.tokens_per_second},
+                            {"gflops_per_second", result.flops_per_second / 1e9},
+                            {"mfu", nullptr},
+                            {"peak_rss_bytes", memory_peak()}}
+                   .dump());
+    return;
+  }
+  std::printf("checkpoint       %s\n", result.checkpoint.c_str());
+  std::printf("tokens           %lld\n", static_cast<long long>(result.tokens));
+  if (result.loss) std::printf("loss             %.4f\n", *result.loss);
+  if (result.validation_loss) std::printf("validation loss  %.4f\n", *result.validation_loss);
+  if (result.tokens_per_second > 0)
+    std::printf("speed            %.0f tokens/s, %.1f GFLOP/s\n", result.tokens_per_second, result.flops_per_second / 1e9);
+  std::printf("peak memory      %s\n", format_bytes(memory_peak()).c_str());
+}
+
+void run_train(const Options& options) {
+  const train::Recipe recipe = train::load_recipe(options.recipe, options.settings);
+  if (options.print_config) return print_config(recipe);
+  if (options.dry_run) return dry_run(recipe);
+  const fs::path run = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
+  compute_threads();  // sets up the pool
+  train::Trainer trainer(recipe, run, options.resume);
+  log_info("training {} steps in {}", recipe.steps(), run.string());
+  print_result(trainer.run());
+}
+
+}  // namespace
+
+Command make_train() {
+  static Options options;
+  return {"train",
+          "pretrain a model from a recipe; stops and resumes exactly",
+          {{"RECIPE", "the recipe, a TOML file; `--print-config` shows every key", &options.recipe, true},
+           {"-o,--out", "run directory (default: runs/NAME of the recipe)", &options.out},
+           {"--resume", "continue the run in --out from its newest checkpoint", &options.resume},
+           {"--dry-run", "print parameters, steps, memory, disk and FLOPs, and train nothing", &options.dry_run},
+           {"--set", "one setting, section.key=value; may be repeated", &options.settings},
+           {"--print-config", "print every setting and where it came from, and train nothing", &options.print_config}},
+          [] { run_train(options); },
+          {"spectra train recipes/books-10m-tri.toml --out runs/tri",
+           "spectra train recipes/books-10m-tri.toml --out runs/tri --resume",
+           "spectra train recipes/books-10m-tri.toml --set train.seed=2 --set schedule.lr=1e-3 --print-config"}};
+}
+
+}  // namespace spectra::cli

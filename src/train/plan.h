@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a run will need, known before it starts: refused when it does not fit (exit 5), printed by `train --dry-run`.
+#include <cstdint>
+#include <string>
+
+#include "model/config.h"
+#include "train/recipe.h"
+
+namespace spectra::train {
+
+struct Plan {
+  model::Config config;
+  model::ParameterCount parameters;
+  int64_t steps = 0, batch_sequences = 0, micro_batches = 0;
+  int64_t warmup_steps = 0;
+  uint64_t master_bytes = 0, gradient_bytes = 0, moment_bytes = 0;
+  uint64_t working_bytes = 0;  ///< GEMM weights and the activations of one micro-batch
+  uint64_t model_bytes = 0;    ///< on disk: the fp16 model of one checkpoint
+  uint64_t trainer_bytes = 0;  ///< on disk: masters and moments
+  uint64_t disk_bytes = 0;     ///< all checkpoints of the run at the worst moment
+  double flops_per_token = 0;  ///< forward and backward; a multiplication and an addition are two
+
+  uint64_t memory_bytes() const { return master_bytes + gradient_bytes + moment_bytes + working_bytes; }
+  double total_flops() const;
+  int64_t tokens = 0;  ///< steps * batch: what is really read
+};
+
+/// `vocab`, `eos`: of the data's tokenizer. `first_step`: steps already done.
+Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step = 0);
+/// Throws Error (exit 5) with the numbers and a suggestion. `run`: where checkpoints go.
+void require_resources(const Plan& plan, const fs::path& run);
+/// A table for people.
+std::string describe(const Plan& plan, const Recipe& recipe);
+
+}  // namespace spectra::train
