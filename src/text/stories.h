@@ -13,11 +13,13 @@ namespace spectra::text {
 /// may use the held-out facts.
 std::string story(uint64_t seed, uint64_t index, bool held_out);
 
-/// A fact of the world as a question for the model: the prompt, and continuations of which the first is right.
+/// A fact of the world as a question for the model: the prompt in the wording of the stories, and continuations (each begins with a
+/// space) of which the first is right.
 struct Fact {
   std::string prompt;
   std::vector<std::string> choices;
-  bool held_out;  ///< its sum or its pairing was never told in training stories
+  bool held_out;      ///< its sum or its pairing was never told in training stories; it can be found from what was
+  std::string topic;  ///< "kinds", "characters", "places", "days", "opposites", "colors" or "sums"
 };
 std::vector<Fact> world_facts();
 
