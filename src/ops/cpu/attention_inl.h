@@ -3,11 +3,12 @@
 // up to its last row at once, so memory is kQueryBlock x T, never T x T (after FlashAttention-2, Dao 2023, with rows instead of
 // tiles: a strip of this height stays in the L2 cache up to T = 2048).
 //
-// Matrix products run on "words": what one multiply-add step takes from the summed dimension. FloatWords (below): one float.
-// PairWords (words_avx512bf16.h): two bf16. Operands are packed into words first, head by head:
-//   rows         A[i][k]      (rows, cols / kPer)           the left operand, summed over columns
-//   interleaved  [k / kPer][j]  word = kPer rows of column j  the right operand, summed over rows; also the left one, transposed
-//   transposed   [k / kPer][j]  word = kPer columns of row j  the right operand, summed over columns
+// Matrix products run on words of 32 bits: what one multiply-add takes from the summed dimension. FloatWords (below): one float.
+// PairWords (words_avx512bf16.h): two bf16, moved around as if they were a float. Operands are packed into words first, head by
+// head:
+//   rows         A[i][k]        word = kPer columns of row i   the left operand, summed over columns
+//   transposed   [k / kPer][j]  word = kPer columns of row j   the right operand, summed over columns
+//   interleaved  [k / kPer][j]  word = kPer rows of column j   the right operand, summed over rows; also the left one, transposed
 namespace spectra::ops::cpu {
 namespace {
 
@@ -26,25 +27,24 @@ inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 template <class T>
 struct FloatWords {
   using Stored = T;
-  using Word = float;
   using Element = float;  // what a row of words is an array of
-  using Operand = Vec;
   static constexpr int64_t kPer = 1;
-  static Operand load_word(const Word* p) { return load(p); }
-  static Vec step(Vec sum, Word a, Operand b) { return fma(set(a), b, sum); }
-  static void interleave(Word* out, int64_t, Vec even, Vec) { store(out, even); }
-  static Word word(const T* even, const T*) {
-    if constexpr (sizeof(T) == 2)
-      return to_float(*even);
-    else
-      return *even;
+  /// 16 words of a row, from word number `first`.
+  template <class Lanes>
+  static Vec words(const T* row, int64_t first, Lanes lanes) {
+    return get(row + first, lanes);
   }
+  /// Words of kPer values each, from vectors of them; stored: the values come from Stored ones, so need no rounding.
+  static Vec interleave(Vec even, Vec) { return even; }
+  static Vec interleave_stored(Vec even, Vec) { return even; }
+  /// sum + word · operand
+  static Vec step(Vec sum, float word, Vec operand) { return fma(set(word), operand, sum); }
 };
 
 /// A block of C (rows x vecs * 16) = or += A B, kept in registers over the summed dimension.
 template <class W, int kRows, int kVecs>
-inline void tile_block(float* c, int64_t ldc, const typename W::Word* a, int64_t a_row, int64_t a_k, const typename W::Word* b,
-                       int64_t ldb, int64_t k, bool accumulate) {
+inline void tile_block(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_k, const float* b, int64_t ldb, int64_t k,
+                       bool accumulate) {
   Vec sums[kRows][kVecs];
   SPECTRA_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -52,9 +52,9 @@ inline void tile_block(float* c, int64_t ldc, const typename W::Word* a, int64_t
     for (int v = 0; v < kVecs; ++v) sums[r][v] = accumulate ? load(c + r * ldc + v * 16) : set(0);
   }
   for (int64_t i = 0; i < k; ++i) {
-    typename W::Operand operand[kVecs];
+    Vec operand[kVecs];
     SPECTRA_UNROLL
-    for (int v = 0; v < kVecs; ++v) operand[v] = W::load_word(b + i * ldb + v * 16);
+    for (int v = 0; v < kVecs; ++v) operand[v] = load(b + i * ldb + v * 16);
     SPECTRA_UNROLL
     for (int r = 0; r < kRows; ++r) {
       SPECTRA_UNROLL
@@ -69,16 +69,14 @@ inline void tile_block(float* c, int64_t ldc, const typename W::Word* a, int64_t
 }
 
 /// Left operand: word (i, k) at a[i * row + k * step].
-template <class W>
 struct Left {
-  const typename W::Word* a;
+  const float* a;
   int64_t row, step;
 };
 
 /// C (m x n, n a multiple of 16) = or += A B; k counts words.
 template <class W>
-void tile(float* c, int64_t ldc, Left<W> a, const typename W::Word* b, int64_t ldb, int64_t m, int64_t n, int64_t k,
-          bool accumulate) {
+void tile(float* c, int64_t ldc, Left a, const float* b, int64_t ldb, int64_t m, int64_t n, int64_t k, bool accumulate) {
   int64_t j = 0;
   for (; j + kTileVecs * 16 <= n; j += kTileVecs * 16) {
     int64_t i = 0;
@@ -96,39 +94,51 @@ void tile(float* c, int64_t ldc, Left<W> a, const typename W::Word* b, int64_t l
   }
 }
 
+/// body(first, lanes) for n words or columns, 16 at a time; lanes past `n` but inside `padded` read as zero.
+template <class F>
+inline void each_padded(int64_t n, int64_t padded, F body) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) body(i, Full{});
+  for (; i < padded; i += 16) body(i, Part{n > i ? n - i : 0});
+}
+
 /// x (rows, cols) to words by rows, (rows, cols / kPer).
 template <class W>
-void pack_rows(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols) {
+void pack_rows(float* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols) {
+  const int64_t words = cols / W::kPer;
   for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; c += W::kPer) *out++ = W::word(x + r * stride + c, x + r * stride + c + W::kPer - 1);
+    each(words, [&](int64_t c, auto lanes) { put(out + r * words + c, lanes, W::words(x + r * stride, c, lanes)); });
   }
 }
 
 /// x (rows, cols) interleaved: (padded_rows / kPer, padded_cols), zeros in the padding.
 template <class W>
-void pack_interleaved(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols,
-                      int64_t padded_rows, int64_t padded_cols) {
-  const typename W::Stored zero = {};
+void pack_interleaved(float* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols, int64_t padded_rows,
+                      int64_t padded_cols) {
   for (int64_t r = 0; r < padded_rows; r += W::kPer, out += padded_cols) {
-    for (int64_t c = 0; c < padded_cols; ++c) {
-      const auto* even = r < rows && c < cols ? x + r * stride + c : &zero;
-      const auto* odd = r + W::kPer - 1 < rows && c < cols ? x + (r + W::kPer - 1) * stride + c : &zero;
-      out[c] = W::word(even, odd);
-    }
+    const auto *even = x + r * stride, *odd = even + (W::kPer - 1) * stride;
+    each_padded(cols, padded_cols, [&](int64_t c, auto lanes) {
+      const Vec a = r < rows ? get(even + c, lanes) : set(0), b = r + W::kPer - 1 < rows ? get(odd + c, lanes) : set(0);
+      store(out + c, W::interleave_stored(a, b));
+    });
   }
 }
 
 /// x (rows, cols) transposed: (cols / kPer, padded_rows), zeros in the padding.
 template <class W>
-void pack_transposed(typename W::Word* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols,
-                     int64_t padded_rows) {
-  const typename W::Stored zero = {};
-  for (int64_t r = 0; r < padded_rows; ++r) {
-    for (int64_t c = 0; c < cols; c += W::kPer) {
-      const auto* even = r < rows ? x + r * stride + c : &zero;
-      const auto* odd = r < rows ? x + r * stride + c + W::kPer - 1 : &zero;
-      out[c / W::kPer * padded_rows + r] = W::word(even, odd);
-    }
+void pack_transposed(float* out, const typename W::Stored* x, int64_t stride, int64_t rows, int64_t cols, int64_t padded_rows) {
+  const int64_t words = cols / W::kPer;
+  for (int64_t r = 0; r < padded_rows; r += 16) {
+    each(words, [&](int64_t c, auto lanes) {
+      Vec block[16];
+      SPECTRA_UNROLL
+      for (int64_t i = 0; i < 16; ++i) block[i] = r + i < rows ? W::words(x + (r + i) * stride, c, lanes) : set(0);
+      transpose(block);
+      SPECTRA_UNROLL
+      for (int64_t i = 0; i < 16; ++i) {
+        if (c + i < words) store(out + (c + i) * padded_rows + r, block[i]);
+      }
+    });
   }
 }
 
@@ -140,42 +150,42 @@ struct Pieces {
   T* take(int64_t count) {
     const size_t at = used;
     used += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
-    return reinterpret_cast<T*>(base + at);
+    return base == nullptr ? nullptr : reinterpret_cast<T*>(base + at);
   }
 };
 
-/// Scratch of both directions. Letters as in the paper; padded: time and head dimension rounded up to 16.
+/// Scratch of both directions. Letters as in the paper. Head dimension and time are rounded up to 16, and 16 more are added to
+/// time: rows a power of two apart would fall into the same few sets of the L1 cache.
 template <class W>
 struct AttentionScratch {
-  using Word = typename W::Word;
-  int64_t time, width;                   // padded
-  Word *k_transposed, *v_transposed;     // (E / kPer, time)
-  Word *k_interleaved, *v_interleaved;   // (time / kPer, width)
-  Word *q_rows, *do_rows;                // (block, E / kPer)
-  Word *q_interleaved, *do_interleaved;  // (block / kPer, width)
-  float *scores, *dscores;               // (block, time): S, dP
-  Word* rows;                            // (block, time / kPer): P (forward), dS (backward)
-  Word *p_interleaved, *ds_interleaved;  // (block / kPer, time)
-  float* block_out;                      // (block, width): O, dQ
-  float *dk, *dv;                        // (time, width)
+  int64_t time, width;
+  float *k_transposed, *v_transposed;     // (E / kPer, time)
+  float *k_interleaved, *v_interleaved;   // (time / kPer, width)
+  float *q_rows, *do_rows;                // (block, E / kPer)
+  float *q_interleaved, *do_interleaved;  // (block / kPer, width)
+  float *scores, *dscores;                // (block, time): S, dP
+  float* rows;                            // (block, time / kPer): P (forward), dS (backward)
+  float *p_interleaved, *ds_interleaved;  // (block / kPer, time)
+  float* block_out;                       // (block, width): O, dQ
+  float *dk, *dv;                         // (time, width)
 
-  AttentionScratch(Pieces& pieces, int64_t t, int64_t e, bool backward) : time(round_up(t, 16)), width(round_up(e, 16)) {
+  AttentionScratch(Pieces& pieces, int64_t t, int64_t e, bool backward) : time(round_up(t, 16) + 16), width(round_up(e, 16)) {
     const int64_t words = e / W::kPer;
-    k_transposed = pieces.take<Word>(words * time);
-    v_interleaved = pieces.take<Word>(time / W::kPer * width);
-    q_rows = pieces.take<Word>(kQueryBlock * words);
+    k_transposed = pieces.take<float>(words * time);
+    v_interleaved = pieces.take<float>(time / W::kPer * width);
+    q_rows = pieces.take<float>(kQueryBlock * words);
     scores = pieces.take<float>(kQueryBlock * time);
-    rows = pieces.take<Word>(kQueryBlock * time / W::kPer);
+    rows = pieces.take<float>(kQueryBlock * time / W::kPer);
     block_out = pieces.take<float>(kQueryBlock * width);
     if (!backward) return;
-    v_transposed = pieces.take<Word>(words * time);
-    k_interleaved = pieces.take<Word>(time / W::kPer * width);
-    do_rows = pieces.take<Word>(kQueryBlock * words);
-    q_interleaved = pieces.take<Word>(kQueryBlock / W::kPer * width);
-    do_interleaved = pieces.take<Word>(kQueryBlock / W::kPer * width);
+    v_transposed = pieces.take<float>(words * time);
+    k_interleaved = pieces.take<float>(time / W::kPer * width);
+    do_rows = pieces.take<float>(kQueryBlock * words);
+    q_interleaved = pieces.take<float>(kQueryBlock / W::kPer * width);
+    do_interleaved = pieces.take<float>(kQueryBlock / W::kPer * width);
     dscores = pieces.take<float>(kQueryBlock * time);
-    p_interleaved = pieces.take<Word>(kQueryBlock / W::kPer * time);
-    ds_interleaved = pieces.take<Word>(kQueryBlock / W::kPer * time);
+    p_interleaved = pieces.take<float>(kQueryBlock / W::kPer * time);
+    ds_interleaved = pieces.take<float>(kQueryBlock / W::kPer * time);
     dk = pieces.take<float>(time * width);
     dv = pieces.take<float>(time * width);
   }
@@ -190,7 +200,7 @@ size_t attention_scratch(int64_t time, int64_t head_dim) {
 
 /// One row of scores (len of them, padded to n) to unnormalised probabilities exp(scale * s - max), zeros after len.
 template <class W>
-void softmax_row(typename W::Word* out, const float* s, int64_t len, int64_t n, float scale, float& top, float& total) {
+void softmax_row(float* out, const float* s, int64_t len, int64_t n, float scale, float& top, float& total) {
   auto* p = reinterpret_cast<typename W::Element*>(out);
   Vec highest = set(-INFINITY);
   int64_t j = 0;
@@ -244,25 +254,25 @@ void attention(const AttentionTask& task) {
   }
 }
 
-/// P = exp(scale * S - lse) and dS = scale * P (dP - delta) of one row, in place; zeros after len up to n.
-inline void probabilities_row(float* s, float* dp, int64_t len, int64_t n, float scale, float lse, float delta) {
-  const Vec factor = set(scale), minus_lse = set(-lse), minus_delta = set(-delta);
-  int64_t j = 0;
-  for (; j + 16 <= len; j += 16) {
-    const Vec p = exp(fma(load(s + j), factor, minus_lse));
-    store(s + j, p);
-    store(dp + j, p * (load(dp + j) + minus_delta) * factor);
-  }
-  if (j < len) {
-    const Vec p = exp(fma(load_first(s + j, len - j, -INFINITY), factor, minus_lse));
-    store(s + j, p);
-    store(dp + j, p * (load(dp + j) + minus_delta) * factor);
-    j += 16;
-  }
-  for (; j < n; j += 16) {
-    store(s + j, set(0));
-    store(dp + j, set(0));
-  }
+/// P = exp(scale S - lse) and dS = scale P (dP - delta) of the first `count` of 16 keys, zeros after them.
+struct Gradient {
+  Vec p, ds;
+};
+inline Gradient gradient_of(const float* s, const float* dp, int64_t count, float scale, float lse, float delta) {
+  if (count <= 0) return {set(0), set(0)};
+  const Vec scores = count >= 16 ? load(s) : load_first(s, count, -INFINITY);
+  const Vec p = exp(fma(scores, set(scale), set(-lse)));
+  return {p, p * (load(dp) - set(delta)) * set(scale)};
+}
+
+/// dout · out of query r of the block: the part of dS that all keys share.
+template <class T>
+float shared_gradient(const AttentionTask& task, int64_t g, int64_t token) {
+  const int64_t at = token * task.out_stride + g * task.head_dim;
+  const T *out = static_cast<const T*>(task.out) + at, *dout = static_cast<const T*>(task.dout) + at;
+  Vec dot = set(0);
+  each(task.head_dim, [&](int64_t i, auto lanes) { dot = fma(get(out + i, lanes), get(dout + i, lanes), dot); });
+  return sum(dot);
 }
 
 /// P and dS of a block, from S and dP, in the forms that the three products after them read.
@@ -270,27 +280,26 @@ template <class W>
 void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, int64_t g, int64_t begin, int64_t rows, int64_t keys,
                      float scale) {
   using T = typename W::Stored;
-  for (int64_t r = 0; r < rows; ++r) {
-    const T* out = static_cast<const T*>(task.out) + (begin + r) * task.out_stride + g * task.head_dim;
-    const T* dout = static_cast<const T*>(task.dout) + (begin + r) * task.out_stride + g * task.head_dim;
-    Vec delta = set(0);
-    each(task.head_dim, [&](int64_t i, auto lanes) { delta = fma(get(out + i, lanes), get(dout + i, lanes), delta); });
-    probabilities_row(s.scores + r * s.time, s.dscores + r * s.time, begin + r + 1, keys, scale,
-                      task.lse[g * task.time + begin + r], sum(delta));
-  }
   for (int64_t r = 0; r < rows; r += W::kPer) {
-    const bool pair = r + W::kPer <= rows;  // a last odd row is paired with zeros
-    const float *p = s.scores + r * s.time, *ds = s.dscores + r * s.time;
-    const int64_t next = (W::kPer - 1) * s.time;
-    for (int64_t j = 0; j < keys; j += 16) {
-      const Vec p1 = pair ? load(p + next + j) : set(0), ds1 = pair ? load(ds + next + j) : set(0);
-      W::interleave(s.p_interleaved + r / W::kPer * s.time + j, s.time, load(p + j), p1);
-      W::interleave(s.ds_interleaved + r / W::kPer * s.time + j, s.time, load(ds + j), ds1);
+    float lse[W::kPer], delta[W::kPer];
+    int64_t seen[W::kPer];  // keys of each row; a last odd row is paired with one that sees none
+    for (int64_t i = 0; i < W::kPer; ++i) {
+      const bool inside = r + i < rows;
+      seen[i] = inside ? begin + r + i + 1 : 0;
+      lse[i] = inside ? task.lse[g * task.time + begin + r + i] : 0;
+      delta[i] = inside ? shared_gradient<T>(task, g, begin + r + i) : 0;
     }
-  }
-  for (int64_t r = 0; r < rows; ++r) {
-    auto* out = reinterpret_cast<typename W::Element*>(s.rows + r * s.time / W::kPer);
-    for (int64_t j = 0; j < keys; j += 16) store(out + j, load(s.dscores + r * s.time + j));
+    for (int64_t j = 0; j < keys; j += 16) {
+      Gradient both[W::kPer];
+      for (int64_t i = 0; i < W::kPer; ++i) {
+        const int64_t at = (r + i) * s.time + j;
+        both[i] = gradient_of(s.scores + at, s.dscores + at, seen[i] - j, scale, lse[i], delta[i]);
+        store(reinterpret_cast<typename W::Element*>(s.rows + (r + i) * s.time / W::kPer) + j, both[i].ds);
+      }
+      const Gradient &even = both[0], &odd = both[W::kPer - 1];
+      store(s.p_interleaved + r / W::kPer * s.time + j, W::interleave(even.p, odd.p));
+      store(s.ds_interleaved + r / W::kPer * s.time + j, W::interleave(even.ds, odd.ds));
+    }
   }
 }
 

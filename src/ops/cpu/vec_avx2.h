@@ -100,6 +100,15 @@ inline int64_t count_different(Vec a, Vec b) {
   return __builtin_popcount(static_cast<unsigned>(lo)) + __builtin_popcount(static_cast<unsigned>(hi));
 }
 
+inline void transpose(Vec x[16]) {
+  float in[16][16], column[16];
+  for (int i = 0; i < 16; ++i) store(in[i], x[i]);
+  for (int j = 0; j < 16; ++j) {
+    for (int i = 0; i < 16; ++i) column[i] = in[i][j];
+    x[j] = load(column);
+  }
+}
+
 constexpr int kTileRows = 4, kTileVecs = 1;  // 8 of 16 registers for sums
 
 }  // namespace

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Vec: 16 floats in one AVX-512 register. See vec_scalar.h for what each function does.
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC's own AVX-512 intrinsics trip these (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include <immintrin.h>
 
 #include <cstdint>
@@ -75,6 +70,33 @@ inline float sum(Vec a) {
 inline float max_lane(Vec a) { return _mm512_reduce_max_ps(a.v); }
 inline int64_t count_different(Vec a, Vec b) {
   return __builtin_popcount(static_cast<unsigned>(_mm512_cmp_ps_mask(a.v, b.v, _CMP_NEQ_UQ)));
+}
+
+/// Four rounds exchange halves of pairs of rows: neighbours within 128 bits, then whole quarters.
+inline void transpose(Vec x[16]) {
+  __m512 a[16], b[16];
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(x[i].v, x[i + 1].v);
+    a[i + 1] = _mm512_unpackhi_ps(x[i].v, x[i + 1].v);
+  }
+  for (int i = 0; i < 16; i += 4) {  // b[i + k], quarter q: column 4q + k of rows i..i+3
+    b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+  for (int k = 0; k < 4; ++k) {  // a[k], a[k + 4]: columns k and 8 + k, then 4 + k and 12 + k, of rows 0..7; + 8: of rows 8..15
+    a[k] = _mm512_shuffle_f32x4(b[k], b[k + 4], 0x88);
+    a[k + 4] = _mm512_shuffle_f32x4(b[k], b[k + 4], 0xdd);
+    a[k + 8] = _mm512_shuffle_f32x4(b[k + 8], b[k + 12], 0x88);
+    a[k + 12] = _mm512_shuffle_f32x4(b[k + 8], b[k + 12], 0xdd);
+  }
+  for (int k = 0; k < 4; ++k) {
+    x[k].v = _mm512_shuffle_f32x4(a[k], a[k + 8], 0x88);
+    x[k + 8].v = _mm512_shuffle_f32x4(a[k], a[k + 8], 0xdd);
+    x[k + 4].v = _mm512_shuffle_f32x4(a[k + 4], a[k + 12], 0x88);
+    x[k + 12].v = _mm512_shuffle_f32x4(a[k + 4], a[k + 12], 0xdd);
+  }
 }
 
 constexpr int kTileRows = 4, kTileVecs = 4;  // 16 of 32 registers for sums

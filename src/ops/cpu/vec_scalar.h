@@ -115,6 +115,17 @@ inline int64_t count_different(Vec a, Vec b) {
   return n;
 }
 
+/// 16 x 16 floats (or words of 32 bits).
+inline void transpose(Vec x[16]) {
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const float upper = x[j].lane[i];
+      x[j].lane[i] = x[i].lane[j];
+      x[i].lane[j] = upper;
+    }
+  }
+}
+
 constexpr int kTileRows = 4, kTileVecs = 1;  // the block of C that tile() keeps in registers
 
 }  // namespace

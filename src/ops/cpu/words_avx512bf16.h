@@ -12,20 +12,25 @@ inline __m512bh as_pairs(__m512i bits) {
 
 struct PairWords {
   using Stored = bf16;
-  using Word = uint32_t;  // the even element in the low half
   using Element = bf16;
-  using Operand = __m512i;
-  static constexpr int64_t kPer = 2;
-  static Operand load_word(const Word* p) { return _mm512_loadu_si512(p); }
-  static Vec step(Vec sum, Word a, Operand b) {
-    return {_mm512_dpbf16_ps(sum.v, as_pairs(_mm512_set1_epi32(static_cast<int>(a))), as_pairs(b))};
+  static constexpr int64_t kPer = 2;  // the even element in the low half
+  template <class Lanes>
+  static Vec words(const bf16* row, int64_t first, Lanes lanes) {
+    return get(reinterpret_cast<const float*>(row) + first, lanes);
   }
-  static void interleave(Word* out, int64_t, Vec even, Vec odd) {
-    const __m512i low = _mm512_cvtepu16_epi32(narrow(even.v)), high = _mm512_cvtepu16_epi32(narrow(odd.v));
-    _mm512_storeu_si512(out, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  static Vec interleave(Vec even, Vec odd) {
+    const __m512bh halves = _mm512_cvtne2ps_pbh(odd.v, even.v);  // 16 even ones, then 16 odd ones
+    __m512i bits;
+    __builtin_memcpy(&bits, &halves, 64);
+    const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(bits));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(bits, 1));
+    return {_mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)))};
   }
-  static Word word(const bf16* even, const bf16* odd) {
-    return static_cast<uint32_t>(even->bits) | static_cast<uint32_t>(odd->bits) << 16;
+  static Vec interleave_stored(Vec even, Vec odd) {
+    return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even.v), 16), _mm512_castps_si512(odd.v)))};
+  }
+  static Vec step(Vec sum, float word, Vec operand) {
+    return {_mm512_dpbf16_ps(sum.v, as_pairs(_mm512_castps_si512(_mm512_set1_ps(word))), as_pairs(_mm512_castps_si512(operand.v)))};
   }
 };
 
