@@ -18,7 +18,7 @@ namespace {
 #define SPECTRA_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-constexpr int64_t kQueryBlock = 64;
+constexpr int64_t kQueryBlock = 32;
 
 inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
