@@ -11,12 +11,16 @@ Command make_unpack();
 Command make_convert();
 Command make_generate();
 Command make_perplexity();
+Command make_init();
+Command make_inspect();
 Command make_report();
 Command make_doctor();
 
 std::vector<Command> all_commands() {
-  return {make_train(),    make_pack(),       make_unpack(), make_convert(),
-          make_generate(), make_perplexity(), make_report(), make_doctor()};
+  return {
+      make_train(), make_pack(),     make_unpack(),     make_convert(), make_inspect(),
+      make_init(),  make_generate(), make_perplexity(), make_report(),  make_doctor(),
+  };
 }
 
 Global& global() {
