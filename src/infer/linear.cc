@@ -14,50 +14,39 @@ using model::PackedMatrix;
 // Weight rows that a thread works on together: 8 unpacked rows of 4096 stay in the first-level cache while all token rows pass.
 constexpr int64_t kTileRows = 8;
 
-int64_t work(const Linear& w, const Rows& x) { return w.rows * w.cols * x.count; }
+/// Multiply-adds; unused where OpenMP is off.
+[[maybe_unused]] int64_t work(const Linear& w, const Rows& x) { return w.rows * w.cols * x.count; }
 
-template <class Weight, class Matvec>
-void dense(float* y, const Linear& w, const void* data, const Rows& x, Matvec matvec) {
-  const auto* weights = static_cast<const Weight*>(data);
+template <class Weight, class X, class Matvec>
+void dense(float* y, const Linear& w, const DenseMatrix& matrix, const Rows& x, const X* rows_of_x, Matvec matvec) {
+  const auto* weights = static_cast<const Weight*>(matrix.data);
   const auto cols = static_cast<size_t>(w.cols);
 #pragma omp parallel for schedule(static) if (work(w, x) > kParallelWork)
   for (int64_t begin = 0; begin < w.rows; begin += kTileRows) {
     const auto rows = static_cast<size_t>(std::min(kTileRows, w.rows - begin));
     for (int64_t t = 0; t < x.count; ++t)
-      matvec(y + t * w.rows + begin, x.fp32 + t * x.cols, weights + begin * w.cols, cols, rows, cols);
+      matvec(y + t * w.rows + begin, rows_of_x + t * x.cols, weights + begin * w.cols, cols, rows, cols);
   }
 }
 
-/// Both operands rounded to bf16, sums in fp32.
-void dense_bf16(float* y, const Linear& w, const Rows& x, const Kernels& k) {
-  const auto cols = static_cast<size_t>(w.cols);
-#pragma omp parallel if (work(w, x) > kParallelWork)
-  {
-    std::vector<float> row(cols);
-    std::vector<bf16> tile(cols * kTileRows);
-#pragma omp for schedule(static)
-    for (int64_t begin = 0; begin < w.rows; begin += kTileRows) {
-      const auto rows = static_cast<size_t>(std::min(kTileRows, w.rows - begin));
-      for (size_t r = 0; r < rows; ++r) {
-        read_row(w, begin + static_cast<int64_t>(r), row.data());
-        k.to_bf16(tile.data() + r * cols, row.data(), cols);
-      }
-      for (int64_t t = 0; t < x.count; ++t)
-        k.matvec_bf16(y + t * w.rows + begin, x.bf16_rows.data() + t * x.cols, tile.data(), cols, rows, cols);
-    }
-  }
-}
-
+/// Weights stay as they are stored: bf16 activations meet fp16 or fp32 weights in fp32, which holds both exactly.
 void dense(float* y, const Linear& w, const DenseMatrix& matrix, const Rows& x, const Kernels& k) {
-  if (x.mode == Activations::kBf16) return dense_bf16(y, w, x, k);
-  SPECTRA_CHECK(x.mode == Activations::kFp32, "{} is dense: int8 activations are for packed weights", w.name);
+  SPECTRA_CHECK(x.mode != Activations::kInt8, "{} is dense: int8 activations are for packed weights", w.name);
+  if (x.mode == Activations::kBf16 && matrix.dtype == DType::kBf16)
+    return dense<bf16>(y, w, matrix, x, x.bf16_rows.data(), k.matvec_bf16);
+  std::vector<float> widened(x.bf16_rows.size());
+  const float* rows = x.fp32;
+  if (x.mode == Activations::kBf16) {
+    std::transform(x.bf16_rows.begin(), x.bf16_rows.end(), widened.begin(), [](bf16 value) { return to_float(value); });
+    rows = widened.data();
+  }
   switch (matrix.dtype) {
     case DType::kF32:
-      return dense<float>(y, w, matrix.data, x, k.matvec_f32);
+      return dense<float>(y, w, matrix, x, rows, k.matvec_f32);
     case DType::kF16:
-      return dense<fp16>(y, w, matrix.data, x, k.matvec_f32_fp16);
+      return dense<fp16>(y, w, matrix, x, rows, k.matvec_f32_fp16);
     case DType::kBf16:
-      return dense<bf16>(y, w, matrix.data, x, k.matvec_f32_bf16);
+      return dense<bf16>(y, w, matrix, x, rows, k.matvec_f32_bf16);
     default:
       SPECTRA_CHECK(false, "{}", dtype_name(matrix.dtype));
   }
@@ -156,7 +145,7 @@ void Rows::set(Activations mode_, const float* x, int64_t count_, int64_t cols_,
   cols = cols_;
   fp32 = x;
   const auto n = static_cast<size_t>(cols);
-  if (mode == Activations::kBf16) bf16_rows.resize(static_cast<size_t>(count) * n);
+  bf16_rows.resize(mode == Activations::kBf16 ? static_cast<size_t>(count) * n : 0);
   if (mode == Activations::kInt8) {
     int8_rows.resize(static_cast<size_t>(count) * n);
     int8_scales.resize(static_cast<size_t>(count));

@@ -116,17 +116,22 @@ TEST_F(Engines, EveryInstructionSetGivesTheSameBits) {
   }
 }
 
+// bf16 has 2^-9 per value, int8 about 1/127 of the largest of a row; a few layers add up to some times that.
 TEST_F(Engines, RoundedActivationsStayCloseToFp32) {
-  Engine exact(packed_, Activations::kFp32);
-  const std::vector<float> expected = all_logits(exact, tokens_, 48);
-  Engine bf16_engine(packed_, Activations::kBf16), int8_engine(packed_, Activations::kInt8);
-  const double bf16_error = test::relative_error(all_logits(bf16_engine, tokens_, 48), expected);
-  const double int8_error = test::relative_error(all_logits(int8_engine, tokens_, 48), expected);
-  // bf16 has 2^-9 per value, int8 about 1/127 of the largest of a row; a few layers add up to some times that.
-  EXPECT_LT(bf16_error, 0.02);
-  EXPECT_LT(int8_error, 0.06);
-  EXPECT_GT(bf16_error, 1e-5);
-  EXPECT_GT(int8_error, 1e-5);
+  test::write_unpacked(model_, directory_ / "fp16", DType::kF16);
+  test::write_unpacked(model_, directory_ / "bf16", DType::kBf16);
+  for (const char* name : {"packed", "fp16", "bf16"}) {
+    const auto model = load_model(directory_ / name);
+    Engine exact(model, Activations::kFp32);
+    const std::vector<float> expected = all_logits(exact, tokens_, 48);
+    for (const Activations activations : {Activations::kBf16, Activations::kInt8}) {
+      if (activations == Activations::kInt8 && !model->packed()) continue;
+      Engine rounded(model, activations);
+      const double error = test::relative_error(all_logits(rounded, tokens_, 48), expected);
+      EXPECT_LT(error, activations == Activations::kBf16 ? 0.02 : 0.06) << name;
+      EXPECT_GT(error, 1e-5) << name;
+    }
+  }
 }
 
 TEST_F(Engines, ScoresAreLogSoftmaxOfTheLogits) {
