@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""convert, generate and perplexity as a user runs them, on a trained model with published outputs."""
+import json
+import math
+import signal
+import subprocess
+import time
+
+from harness import BINARY, DATA, Case, main, spectra, spectra_json
+
+MODEL = DATA / "model/stories260k"
+
+
+class Generate(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.directory / "model"
+        spectra("convert", MODEL / "stories260K.bin", self.model, "--tokenizer", MODEL / "tok512.bin")
+
+    def test_stdout_is_the_published_text(self):
+        result = spectra("generate", self.model, "--prompt", "", "--max-tokens", 200)
+        self.assertEqual(result.stdout, (MODEL / "greedy-bos-200.txt").read_text())
+        self.assertIn("activations fp32", result.stderr)
+
+    def test_json(self):
+        result = spectra_json("generate", self.model, "--prompt", "Zoo", "--max-tokens", 57, "--echo")
+        self.assertEqual(result["text"], (MODEL / "greedy-zoo-60.txt").read_text())
+        self.assertEqual((result["schema"], result["tokens"], result["finish_reason"]), ("spectra.generate/1", 57, "length"))
+        self.assertGreater(result["prefill_tokens_per_second"], 0)
+        self.assertGreater(result["decode_tokens_per_second"], 0)
+        stopped = spectra_json("generate", self.model, "--prompt", "Zoo", "--stop", "named")
+        self.assertEqual((stopped["text"], stopped["finish_reason"]), (" was a little girl ", "stop"))
+
+    def test_rolling_perplexity_of_a_text_within_the_context_is_the_reference(self):
+        reference = json.loads((MODEL / "logprobs.jsonl").read_text().splitlines()[1])
+        text = self.directory / "text.txt"
+        text.write_text((MODEL / "logprobs-texts.txt").read_text().split("\n----\n")[1])
+        result = spectra_json("perplexity", self.model, "--text", text)
+        self.assertEqual(result["tokens"], len(reference["logprobs"]))
+        self.assertAlmostEqual(result["perplexity"], reference["ppl"], delta=1e-3 * reference["ppl"])
+        self.assertAlmostEqual(math.exp(result["nll"]), result["perplexity"], places=6)
+        self.assertEqual((result["convention"], result["activations"]), ("rolling", "fp32"))
+
+    def test_bad_input(self):
+        self.assert_bad_input("generate", self.model, "--prompt", "word " * 600, says=("512", "context"))
+        self.assert_bad_input("generate", self.model, "--prompt", "a", "--activations", "int8", says=("not packed",))
+        self.assert_bad_input("generate", self.model, "--prompt", "a", "--top-p", "0", says=("--top-p",), code=2)
+        cut = self.directory / "cut.bin"
+        cut.write_bytes((MODEL / "stories260K.bin").read_bytes()[:500_000])
+        self.assert_bad_input("convert", cut, self.directory / "out", "--tokenizer", MODEL / "tok512.bin", says=("cut.bin", "truncated"))
+        weights = self.model / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1])
+        self.assert_bad_input("generate", self.model, "--prompt", "a", says=("model.safetensors",))
+
+    def test_interrupt_ends_with_130(self):
+        text = self.directory / "long.txt"
+        text.write_text("Once upon a time there was a word. " * 20_000)
+        command = [str(BINARY), "perplexity", str(self.model), "--text", str(text)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            process.stderr.readline()  # it has begun
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+            self.assertEqual(process.wait(timeout=60), 130)
+
+
+if __name__ == "__main__":
+    main(MODEL)
