@@ -5,6 +5,8 @@
 
 namespace spectra::cli {
 
+Command make_prepare();
+Command make_tokenize();
 Command make_train();
 Command make_pack();
 Command make_unpack();
@@ -18,8 +20,8 @@ Command make_doctor();
 
 std::vector<Command> all_commands() {
   return {
-      make_train(), make_pack(),     make_unpack(),     make_convert(), make_inspect(),
-      make_init(),  make_generate(), make_perplexity(), make_report(),  make_doctor(),
+      make_prepare(), make_tokenize(), make_train(),    make_pack(),       make_unpack(), make_convert(),
+      make_inspect(), make_init(),     make_generate(), make_perplexity(), make_report(), make_doctor(),
   };
 }
 
