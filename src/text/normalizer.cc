@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/normalizer.h"
 
+#include "base/error.h"
 #include "text/tokenizer.h"
 
 namespace spectra::text {
@@ -16,6 +17,7 @@ std::string replace_all(std::string_view text, std::string_view pattern, std::st
 }
 
 std::string_view Normalizer::apply(std::string_view text, std::string& storage) const {
+  const size_t limit = (size_t{1} << 16) + 256 * text.size();
   for (const Step& step : steps_) {
     if (text.empty()) return text;
     switch (step.kind) {
@@ -29,6 +31,9 @@ std::string_view Normalizer::apply(std::string_view text, std::string& storage) 
         storage = replace_all(text, step.pattern, step.content);
         break;
     }
+    if (storage.size() > limit)
+      throw bad_input(fmt::format("the tokenizer's Replace steps make a text of {} bytes out of a short one", storage.size()),
+                      "use another tokenizer.json");
     text = storage;
   }
   return text;

@@ -17,6 +17,7 @@ class Normalizer {
     steps_.push_back({Kind::kReplace, std::move(pattern), std::move(content)});
   }
   /// `text` (valid UTF-8) after every step in order. Refers to `text` itself or to `storage`.
+  /// Throws Error when replacements make the text hundreds of times longer: they can be made to do so without end.
   std::string_view apply(std::string_view text, std::string& storage) const;
 
  private:

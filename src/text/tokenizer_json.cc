@@ -10,7 +10,7 @@
 namespace spectra::text {
 namespace {
 
-constexpr int64_t kMostIds = int64_t{1} << 24;
+constexpr int64_t kMostIds = int64_t{1} << 20;            // four times the largest vocabularies in use
 using Names = std::unordered_map<std::string, uint32_t>;  // spelling in the file -> id
 
 uint32_t read_id(const JsonField& field) {
@@ -106,13 +106,14 @@ Bpe read_bpe(const JsonField& model, const Names& names, bool byte_level) {
 void set_token_bytes(const Names& names, const Decoder& decoder, bool byte_level, TokenizerParts& parts) {
   Names bytes_of;  // only the fallback tokens
   for (unsigned byte = 0; byte < 256 && decoder.byte_fallback; ++byte) bytes_of.emplace(hexadecimal_byte(byte), byte);
+  std::string storage;
   for (const auto& [spelling, id] : names) {
     if (id >= parts.bytes.size()) parts.bytes.resize(id + size_t{1});
     std::string bytes;
     if (!byte_level || !from_symbols(spelling, bytes)) bytes = spelling;
-    for (const auto& [pattern, content] : decoder.replacements) bytes = replace_all(bytes, pattern, content);
     const auto single = bytes_of.find(spelling);
-    parts.bytes[id] = single == bytes_of.end() ? bytes : std::string(1, static_cast<char>(single->second));
+    parts.bytes[id] = single != bytes_of.end() ? std::string(1, static_cast<char>(single->second))
+                                               : std::string(decoder.replacements.apply(bytes, storage));
   }
 }
 

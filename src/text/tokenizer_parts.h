@@ -31,7 +31,7 @@ TokenizerParts read_tokenizer_json(const std::string& json, const std::string& c
 
 /// How token spellings become bytes (the "decoder").
 struct Decoder {
-  std::vector<std::pair<std::string, std::string>> replacements;
+  Normalizer replacements;
   bool byte_fallback = false;  ///< <0x0A> is one byte
   size_t strip_spaces = 0;
 };

@@ -85,7 +85,7 @@ Decoder read_decoder(const JsonField& root, bool byte_level) {
     if (type == "ByteFallback") {
       decoder.byte_fallback = true;
     } else if (type == "Replace") {
-      decoder.replacements.emplace_back(literal_pattern(step), step["content"].text());
+      decoder.replacements.add_replace(literal_pattern(step), step["content"].text());
     } else if (type == "Strip" && step["content"].text() == " " && step["stop"].integer() == 0) {
       const int64_t count = step["start"].integer();
       if (count < 0) step["start"].fail("a number that is not negative");
