@@ -10,11 +10,12 @@ namespace spectra {
 
 Error io_error(const std::string& action, const std::string& path) {
   const int code = errno;
+  const bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
   std::string hint;
-  if (code == ENOSPC || code == EDQUOT || code == EFBIG) hint = "free some space or choose another place with --out";
+  if (full) hint = "free some space or choose another place with --out";
   if (code == ENOENT) hint = "check the spelling of the path";
   if (code == EACCES || code == EPERM) hint = "check the permissions of the file and its directory";
-  const Exit exit = (code == ENOENT || code == EISDIR || code == ENOTDIR) ? Exit::kBadInput : Exit::kFailed;
+  const Exit exit = (full || code == ENOENT || code == EISDIR || code == ENOTDIR) ? Exit::kBadInput : Exit::kFailed;
   return Error(exit, fmt::format("cannot {} {}: {}", action, path, std::strerror(code)), hint);
 }
 

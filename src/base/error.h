@@ -39,7 +39,7 @@ inline Error bad_input(const std::string& message, std::string hint = "") {
   return Error(Exit::kBadInput, message, std::move(hint));
 }
 
-/// An operating system call failed on `path`: "cannot write X: No space left on device" (exit 1). Reads errno.
+/// An operating system call failed on `path`: "cannot write X: No space left on device" (exit 3; 1 for I/O errors). Reads errno.
 Error io_error(const std::string& action, const std::string& path);
 
 [[noreturn]] void check_failed(const char* expression, const char* file, int line, const std::string& values);

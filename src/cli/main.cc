@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -15,6 +16,7 @@ int parse_and_run(int argc, char** argv);  // parser.cc, the only file that sees
 int main(int argc, char** argv) {
   using spectra::Exit;
   spectra::catch_interrupts();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit becomes an error like a full disk, after which partial files are removed
   try {
     return spectra::cli::parse_and_run(argc, argv);
   } catch (const spectra::Error& error) {
