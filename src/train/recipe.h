@@ -73,6 +73,8 @@ Recipe parse_recipe(const std::string& toml, const std::string& where, const std
 std::string recipe_to_toml(const Recipe& recipe, bool origins = false);
 /// {"train.seed": {"value": 1, "origin": "default"}, ...}
 std::string recipe_to_json(const Recipe& recipe);
+/// docs/recipe.md: every key with its default, range and meaning.
+std::string recipe_reference();
 /// Of everything that decides the weights (not the checkpoint and validation settings, nor where the data lies).
 std::string recipe_sha256(const Recipe& recipe);
 /// Names of the keys that decide the weights and differ: "train.seed (1, was 2)". Empty = the same training.

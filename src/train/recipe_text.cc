@@ -57,17 +57,6 @@ std::string number_text(double value) {
   return std::abs(value) < 1e15 && value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
 }
 
-std::string allowed(const Key& key) {
-  if (!key.choices.empty()) {
-    std::string list;
-    for (const char* choice : key.choices) list += (list.empty() ? "" : ", ") + std::string(choice);
-    return "one of " + list;
-  }
-  if (std::holds_alternative<bool Recipe::*>(key.field)) return "true or false";
-  const std::string kind = std::holds_alternative<int64_t Recipe::*>(key.field) ? "a whole number" : "a number";
-  return fmt::format("{} from {} to {}", kind, number_text(key.min), number_text(key.max));
-}
-
 [[noreturn]] void refuse(const Key& key, const std::string& text, const std::string& origin) {
   throw bad_input(fmt::format("{}: {} = {} is not allowed", origin, key.name, text),
                   fmt::format("allowed: {} ({})", allowed(key), key.help));
@@ -121,6 +110,18 @@ struct Show {
 };
 
 }  // namespace
+
+std::string allowed(const Key& key) {
+  if (!key.choices.empty()) {
+    std::string list;
+    for (const char* choice : key.choices) list += (list.empty() ? "" : ", ") + std::string(choice);
+    return "one of " + list;
+  }
+  if (std::holds_alternative<bool Recipe::*>(key.field)) return "true or false";
+  if (std::holds_alternative<std::string Recipe::*>(key.field)) return "a text";
+  const std::string kind = std::holds_alternative<int64_t Recipe::*>(key.field) ? "a whole number" : "a number";
+  return fmt::format("{} from {} to {}", kind, number_text(key.min), number_text(key.max));
+}
 
 const Key& find_key(const std::string& name, const std::string& origin) {
   for (const Key& key : recipe_keys())

@@ -15,6 +15,8 @@ void set_key(Recipe& recipe, const std::string& name, const std::string& text, c
 void apply_toml(Recipe& recipe, const std::string& toml, const std::string& where);
 /// "16_384" or "1%" of `total`. Throws Error.
 int64_t parse_span(const std::string& text, int64_t total, const std::string& key, const std::string& origin);
+/// What a key allows: "one of float, ternary, binary", "a whole number from 1 to 64".
+std::string allowed(const Key& key);
 /// As it stands in a TOML file: 16384, 0.0024, "ternary", true.
 std::string value_text(const Recipe& recipe, const Key& key);
 

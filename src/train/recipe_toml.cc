@@ -80,6 +80,25 @@ std::string recipe_to_json(const Recipe& recipe) {
   return json.dump();
 }
 
+std::string recipe_reference() {
+  std::string text =
+      "# Recipe\n\n"
+      "The TOML file that `spectra train` reads. Defaults are overridden by the recipe, that by `SPECTRA_SECTION__KEY` variables, "
+      "those by\n"
+      "`--set section.key=value`; `--print-config` shows each value and where it came from. An unknown key is an error. Numbers "
+      "may be\n"
+      "written with underscores. This page is made from the table in `src/train/recipe_keys.cc`.\n\n"
+      "| key | default | allowed | meaning |\n|---|---|---|---|\n";
+  for (const Key& key : recipe_keys()) {
+    const std::string fallback = *key.fallback == '\0' ? "must be given" : key.fallback;
+    text += fmt::format("| `{}` | {} | {} | {} |\n", key.name, fallback, allowed(key), key.help);
+  }
+  return text +
+         "\nA run is continued with its own recipe: only `data.path` (for the same data elsewhere), `checkpoint.*` and "
+         "`validation.*` may "
+         "change.\n";
+}
+
 std::string recipe_sha256(const Recipe& recipe) {
   std::string text;
   for (const Key& key : recipe_keys())

@@ -196,5 +196,11 @@ TEST(Recipe, OnlySettingsThatLeaveTheWeightsAloneMayChange) {
   EXPECT_EQ(differences[1], "optimizer.clip (2, was 1)");
 }
 
+TEST(Recipe, TheReferencePageIsTheTable) {
+  const fs::path page = fs::path(SPECTRA_SOURCE_DIR) / "docs/recipe.md";
+  if (std::getenv("SPECTRA_UPDATE_GOLDEN") != nullptr) write_file(page, recipe_reference());
+  EXPECT_EQ(read_file(page), recipe_reference()) << "make it anew: SPECTRA_UPDATE_GOLDEN=1 ctest -R TheReferencePageIsTheTable";
+}
+
 }  // namespace
 }  // namespace spectra::train
