@@ -37,9 +37,7 @@ UpdateResult Optimizer::update(int64_t step, double position) {
 
   // The only wait of a step: everything above is queued without a look at the numbers.
   result.loss_sum = model_.loss();
-  float norm_squared = 0;
-  backend_.copy_out(&norm_squared, norm_squared_);
-  result.grad_norm = std::sqrt(static_cast<double>(norm_squared));
+  result.grad_norm = std::sqrt(*norm_squared_.as<double>());
   if (!std::isfinite(result.loss_sum) || !std::isfinite(result.grad_norm))
     throw Error(
         Exit::kFailed,
