@@ -64,10 +64,12 @@ class Teller {
     set(name("home"), family.home);
     set(name("home_dir"), family.direction);
     set(name("food"), family.food);
-    const std::string_view temper = pick(tempers()), virtue = pick(virtues());
-    const std::string_view trait = one_in(2) ? temper : virtue;
-    set(name("trait"), trait);
-    set(name("traits"), one_in(2) ? std::string(trait) : fmt::format("{} {} {}", temper, one_in(2) ? "and" : "but", virtue));
+    const Pair& temper = tempers()[rng_.below(tempers().size())];
+    const Pair& virtue = virtues()[rng_.below(virtues().size())];
+    const Pair& trait = one_in(2) ? temper : virtue;
+    set(name("trait"), trait.a);
+    set(name("traits"), one_in(2) ? std::string(trait.a) : fmt::format("{} {} {}", temper.a, one_in(2) ? "and" : "but", virtue.a));
+    set(name("habit"), one_in(2) ? trait.b : "");
   }
 
   void set_people() {

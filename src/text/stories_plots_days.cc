@@ -16,7 +16,7 @@ constexpr Rule kDayPlots[] = {
     {"storm_hut",
      R"(There was an old hut, but the door [would not open|was stuck]. [{hero} pushed, and {friend} pushed, but only when they pushed together did it open.|
         "One, two, three!" said {hero}, and together they pushed it open.] Inside it was [dark but dry|dry and smelled of hay]. {hero} was [shaking|trembling].
-        "[I am afraid of thunder|I do not like the thunder]," {he} whispered. "[So am I, but not when we are two|Then let us sing louder than the thunder|Hold on to me]," said {friend}.)"},
+        "I am afraid of thunder," {he} whispered. "[So am I, but only when I am alone|Then let us sing louder than the thunder|Hold on to me]," said {friend}.)"},
     {"storm_boat",
      R"({Spot} they found an old [door|tabletop|box] and crept under it. The rain drummed on the wood. It was so narrow that they had to sit very close.
         [{friend} was cold, so {hero} gave {friend} {his} coat.|{hero} had one piece of chocolate left and broke it in two.] ["Are you afraid, {friend}?" asked {hero}. "Not with you, {hero}," said {friend} <manner>.|
@@ -34,9 +34,9 @@ constexpr Rule kDayPlots[] = {
      R"({opening} <p> One {day} evening, {hero} [was on {his} way home|could not sleep and went for a walk]. {he} came past the {place}. [{sight}|] There {he} [{sense}|suddenly {sense}] {sign}.
         [{he} stood still.|{his} heart beat fast.|{he} held {his} breath.] "[Perhaps it is|That must be|It can only be] {guess}," {he} thought, and {he} ran home as fast as {he} could.
         <p> [On {day2} {he} told {friend_first} about it.|On {day2} {he} told {friend_first} what {he} had {sense_past} {at}.] [{friend} laughed, but {fhe} was a little afraid, too.|{friend} did not laugh.|"{Guess}? I do not believe that," said {friend}.]
-        "[Let us go and look|We must find out|Tonight we will go together]," said {friend}. [{hero} did not want to, but {he} went.|{hero} swallowed hard and nodded.]
-        <p> [When it grew dark|That evening], they [took a lamp and crept|went|tiptoed] {to}. [There it was again!|Yes, there it was.|And there it was, {sign}.] [<mystery_near>|<mystery_run>] It was only {truth}! <p>
-        [They laughed until their bellies hurt.|{hero} felt his ears grow warm, and then {he} laughed.|"So that was {guess}!" laughed {friend}.|They looked at each other and began to laugh.] Then {remedy}
+        "[Let us go and look|We must find out|Tonight we will go together]," {fhe} said. [{hero} did not want to, but {he} went.|{hero} swallowed hard and nodded.]
+        <p> [When it grew dark|That evening], they [took a lamp and crept|went|tiptoed] {to}. [There it was again!|Yes, there it was.|And again {hero} {sense} {sign}.] [<mystery_near>|<mystery_run>] It was only {truth}! <p>
+        [They laughed until their bellies hurt.|{hero} felt {his} ears grow warm, and then {he} laughed.|"So that was {guess}!" laughed {friend}.|They looked at each other and began to laugh.] Then {remedy}
         [In the dark, small things look big.|Fear is biggest from far away.|Since then {hero} always goes and looks first.|Whoever looks twice is afraid only once.] <end_both>)"},
     {"mystery_near",
      R"([Step by step|Slowly] they [went|crept] closer. [{hero} held on to {friend}.|{friend} held up the lamp.] Then {friend} looked {spot}.)"},
@@ -54,6 +54,8 @@ constexpr Rule kDayPlots[] = {
     {"share_left",
      R"([{n_sum} take away {n_out} is {n_left}, so {hero} had {treats_left} left.|Now {hero} had only {treats_left} left.|
         {hero} had had {n_sum}, {he} gave away {n_out}, and {n_left} {left_was} left.])"},
+    {"share_rest",
+     R"([{n_sum} take away {n_out} is {n_left}, so {hero} had {treats_left} left.|Now {hero} had only {treats_left} left.])"},
     {"share_gather",
      R"(<p> <go_both> They wanted to [eat|have lunch|rest] there. {quiz} {hero} had {got} {treats_a}, and {friend} had [brought|{got}] {treats_b}.
         "[How many are there together|How many do we have]?" asked {friend}. <share_sum> <p> [They put the {treats} {spot} and went to drink some water.|They left the {treats} {spot} and went to look around.]
@@ -63,7 +65,7 @@ constexpr Rule kDayPlots[] = {
     {"share_sum",
      R"([{hero} counted. {n_a} and {n_b} make {n_sum}.|"{N_a} and {n_b} make {n_sum}," said {hero}.|"{N_a} plus {n_b} is {n_sum}," [said|answered] {hero}.])"},
     {"share_swap",
-     R"({hero} had {treats_a}. <p> {when} {he} [took them|went with them] {to}. {weather} [{sight}|] There {he} met {friend_first}, who had [baked far too much|brought a full basket].
+     R"({hero} had {treats_a}. <p> {when} {he} [took them|went with them] {to}. {weather} [{sight}|] There {he} met {friend_first}, who had [{got} far too many|brought a full basket].
         {friend} gave {him} {n_b} more. Now {hero} had {treats_sum}. ["What do you want for them?" asked {hero}. "Nothing," said {friend}. "[Sit down and eat with me|Tell me a story]."|]
         [They sat down {spot} and ate.|They found a good place {spot} and sat down.] {hero} ate {n_out}, so {n_left} {left_was} left. [These {he} took home for {his} [grandmother|grandfather|aunt|uncle].|"I will keep the rest for tomorrow," {he} said.]
         [Food tastes twice as good in company.|Good things grow when you share them.|<end_both>])"},
@@ -81,7 +83,7 @@ constexpr Rule kDayPlots[] = {
         "{friend} will understand," {he} thought. [The stranger thanked {him} and showed {him} a shorter way.|])"},
     {"visit_fog",
      R"([There the path split in two.|There {hero} lost {his} way.] "Left or right?" {he} [wondered|said to {himself}]. {he} asked [a goose|an old woman|a boy with a cow]. "The {fhome} is {fhome_dir} of the village," was the answer.
-        So {hero} turned {fhome_dir} [and walked faster|and hurried on]. On the way {he} got hungry and ate {treats_out}. <share_left>)"},
+        So {hero} turned {fhome_dir} [and walked faster|and hurried on]. On the way {he} got hungry and ate {treats_out}. <share_rest>)"},
     {"visit_bird",
      R"(There the road was under water. {hero} [had to jump from stone to stone|had to wade through the water]. The basket tipped, and {treats_out} fell into the water! {N_sum} take away {n_out} is {n_left}.
         "{Treats_left} {left_is} better than none," said {hero} and went on.)"},

@@ -68,7 +68,7 @@ constexpr Rule kThingPlots[] = {
      R"({opening} <p> <go_both> [{Spot}|There, {spot},] [lay|they found] a {colour} {thing}. [Somebody must have lost it long ago.|]
         "I saw it first!" [cried|said] {hero}. "No, I did!" [cried|said] {friend}.
         [Both of them pulled at the {thing}.|{hero} pulled on one side, and {friend} pulled on the other.|{hero} and {friend} pulled and shouted.]
-        <p> [<quarrel_mud>|<quarrel_bird>|<quarrel_alone>])"},
+        <p> [<quarrel_mud>|<quarrel_bird>|<quarrel_alone>|<quarrel_owner>])"},
     {"quarrel_mud",
      R"([Then it slipped away and fell into the mud.|Then there was a splash, and the {thing} lay in a puddle of mud.]
         Now [it was not {colour} any more, but brown|nobody could see that it was {colour}]. [Both were ashamed.|They looked at each other and felt foolish.]
@@ -82,6 +82,11 @@ constexpr Rule kThingPlots[] = {
         {hero} {used}, but [after a while it was no fun|it was no fun alone]. [It was quiet.|Nobody laughed with {him}.]
         On {day2} {hero} went to see {friend}. "I am sorry," {he} said. "[A {thing} is nice, but a friend is nicer|I would rather have you than the {thing}]."
         {friend} [smiled|was not angry any more]. <quarrel_share>)"},
+    {"quarrel_owner",
+     R"([Then a voice said|Suddenly somebody said behind them], "There it is! I have been looking for my {thing} all day." It was an old {elder}.
+        {hero} and {friend} [turned red|looked at the ground|were ashamed]. "[We found it {spot}|We are sorry]," said {friend}, and {hero} gave the {thing} back.
+        The old {elder} [laughed|smiled] and took a big cake out of a bag. "[This is easier to share than a {thing}|A cake can be cut in two, but a {thing} cannot]," said the old {elder}.
+        {hero} cut it, and {friend} chose. <end_peace>)"},
     {"quarrel_share", R"(<p> ["You take it on {day}, and I take it on {day2}," said {hero}.|"Let us take turns," said {friend}.|
         "From now on it belongs to both of us," said {hero}.] [And that is what they did.|And so it was.|They never fought about it again.]
         [To share is better than to win.|Half a joy together is more than a whole one alone.|] <end_peace>)"},

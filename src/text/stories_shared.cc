@@ -10,14 +10,14 @@ constexpr Rule kShared[] = {
     // Openings. Those of the first group leave the day open, the last one has named it (see {when}).
     {"opening_once",
      R"([Once there was|There once was|Once upon a time there was] a {traits} [|little] {kind} [named|called] {hero}.
-        {lived} {eats})"},
-    {"opening_was", R"({hero} was a {traits} [|little|young] {kind}. {lived} {eats})"},
+        {habit} {lived} {eats})"},
+    {"opening_was", R"({hero} was a {traits} [|little|young] {kind}. {habit} {lived} {eats})"},
     {"opening_home",
-     R"(In the {home}, {home_dir} of the village, lived a {traits} [|little|young] {kind} [named|called] {hero}. {eats})"},
+     R"(In the {home}, {home_dir} of the village, lived a {traits} [|little|young] {kind} [named|called] {hero}. {habit} {eats})"},
     {"opening_friends", R"({hero_full} and {friend_full} were {bond}.
         [{hero} was {trait}, and {friend} was {ftrait}.|They [saw each other|played together] almost every day.|One was {trait}, and the other was {ftrait}.])"},
     {"opening_day", R"(It was a {weather_adj} {day} {time}. {weather_line} {hero}, a {traits} [|little|young] {kind},
-        [had just eaten breakfast|was looking out of the window|could not sit still|was full of plans|was wide awake]. {lived} {eats})"},
+        [had just eaten breakfast|was looking out of the window|could not sit still|was full of plans|was already up]. {lived} {eats})"},
 
     // Facts about the hero.
     {"lived", R"([{he} lived in the {home}.|{he} lived in the {home}, {home_dir} of the village.|{his} home was the {home}.|

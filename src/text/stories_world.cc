@@ -227,7 +227,7 @@ constexpr Errand kErrands[] = {
 constexpr Mystery kMysteries[] = {
     {true, "a slow knocking", "a giant at a door", "a loose board that knocked against a post in the wind",
      "they fixed it with a nail."},
-    {false, "two yellow lights", "a dragon with burning eyes", "two fireflies that sat on a twig side by side",
+    {false, "a pair of yellow lights", "a dragon with burning eyes", "two fireflies that sat on a twig side by side",
      "they wished them a good night."},
     {true, "a long, sad howl", "a hungry wolf", "the wind in an empty bottle", "they put a cork in it, and the howling stopped."},
     {false, "a tall black shape", "a robber", "an old coat that somebody had hung on a pole", "they took it down and folded it."},
@@ -308,9 +308,24 @@ constexpr Pair kJobs[] = {
     {"fold the laundry", "folded the laundry"}, {"polish the spoons", "polished the spoons"},
 };
 
-constexpr std::string_view kTempers[] = {"brave", "shy", "busy", "proud", "quiet", "lively", "sleepy", "hungry"};
-constexpr std::string_view kVirtues[] = {"kind",    "curious", "clever", "cheerful", "careful",
-                                         "patient", "gentle",  "honest", "friendly"};
+constexpr Pair kTempers[] = {
+    {"brave", "not even the dark could frighten {him}."},
+    {"shy", "when strangers came, {he} hid behind the door."},
+    {"busy", "from morning to evening {he} had something to do."},
+    {"proud", "{he} looked at {himself} in every puddle."},
+    {"quiet", "{he} could sit and listen for hours."},
+    {"lively", "{he} could not sit still for a minute."},
+    {"sleepy", "nobody in the village got up later."},
+    {"hungry", "{his} stomach was always growling."},
+};
+
+constexpr Pair kVirtues[] = {
+    {"kind", "{he} never walked past anybody who needed help."}, {"curious", "{he} wanted to know what was behind every door."},
+    {"clever", "{he} had an answer to nearly everything."},      {"cheerful", "{he} sang even in the rain."},
+    {"careful", "{he} looked twice before every step."},         {"patient", "{he} could wait longer than anybody else."},
+    {"gentle", "even the birds were not afraid of {him}."},      {"honest", "nobody had ever heard {him} tell a lie."},
+    {"friendly", "{he} said good morning even to the snails."},
+};
 
 }  // namespace
 
@@ -326,7 +341,7 @@ std::span<const Contest> contests() { return kContests; }
 std::span<const Weather> weathers() { return kWeathers; }
 std::span<const Pair> opposites() { return kOpposites; }
 std::span<const Pair> jobs() { return kJobs; }
-std::span<const std::string_view> tempers() { return kTempers; }
-std::span<const std::string_view> virtues() { return kVirtues; }
+std::span<const Pair> tempers() { return kTempers; }
+std::span<const Pair> virtues() { return kVirtues; }
 
 }  // namespace spectra::text

@@ -90,9 +90,9 @@ std::span<const Treat> treats();
 std::span<const Contest> contests();
 std::span<const Weather> weathers();
 std::span<const Pair> opposites();
-std::span<const Pair> jobs();                 ///< "sweep the yard", "swept the yard"
-std::span<const std::string_view> tempers();  ///< a character has one of these
-std::span<const std::string_view> virtues();  ///< and one of those
+std::span<const Pair> jobs();     ///< "sweep the yard", "swept the yard"
+std::span<const Pair> tempers();  ///< a character has one of these; the second text is how it shows
+std::span<const Pair> virtues();  ///< and one of those
 
 inline constexpr std::string_view kDays[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 inline constexpr std::string_view kDirections[] = {"north", "east", "south", "west"};
