@@ -37,6 +37,7 @@ class Teller {
     set_place();
     set_days();
     set_numbers();
+    set_extras();
     set_want();
     set_facts();
     set_opening();
@@ -142,7 +143,7 @@ class Teller {
     set("some", number(3 + static_cast<int>(rng_.below(7))));
   }
 
-  void set_want() {
+  void set_extras() {
     static constexpr std::string_view kCritters[] = {"butterfly", "beetle", "snail", "ladybug", "lizard", "grasshopper"};
     static constexpr std::string_view kJunk[] = {"an old shoe", "a sleepy snail",  "a rusty nail",
                                                  "a few ants",  "a broken bottle", "an empty nest"};
@@ -154,6 +155,9 @@ class Teller {
     const Pair& job = row_of(jobs(), static_cast<int>(rng_.below(jobs().size())));
     set("job", job.a);
     set("job_past", job.b);
+  }
+
+  void set_want() {
     const int row = plan_.want_row;
     switch (want_kind(plan_.plot)) {
       case WantKind::thing: {
@@ -213,7 +217,7 @@ class Teller {
     set("short", question.answer);
     set("answer", fmt::format("{} {}", question.start, question.answer));
     set("quiz", one_in(2) ? "<quiz_game>" : "");
-    set("encounter", one_in(4) ? "<quiz_owl>" : "");
+    set("encounter", one_in(4) ? "<quiz_teacher>" : "");
   }
 
   void set_opening() {

@@ -64,7 +64,7 @@ constexpr Rule kShared[] = {
     {"quiz_game", R"([To pass the time|For fun|Meanwhile], they played the question game. "{question}" asked {friend}.
         ["{Answer}," [said|answered] {hero}.|"{Short}!" [called|cried] {hero}.|{hero} thought for a moment. "{Answer}," {he} said.]
         ["Right!" said {friend}.|"Quite right," said {friend}.|"That is right," said {friend}.|{friend} nodded.])"},
-    {"quiz_owl",
+    {"quiz_teacher",
      R"(An old [teacher|woman|shepherd] sat by the road and asked everybody a question. "{question}" ["{Answer}," [said|answered] {hero}.|"{Short}!" said {hero}.] "[Well done|Quite right|Very good]!" [And {hero} walked on.|{hero} was proud and walked on.|Then {hero} walked on.])"},
 
     // Endings that fit everywhere.

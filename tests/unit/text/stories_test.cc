@@ -193,6 +193,28 @@ TEST(Stories, UseFewWordsInManySentences) {
   EXPECT_GE(static_cast<double>(sentences.size()), 0.25 * static_cast<double>(count));
 }
 
+/// One template alone gives millions: "One rainy Monday morning, Pip and ... went to the pond together." Its parts are chosen
+/// independently.
+TEST(Stories, HaveMillionsOfSentences) {
+  static const std::regex kSetOut(
+      "One (?:(\\w+) )?(\\w+day) (\\w+), (\\w+) and [^.]*? (went|walked|set off) to the (\\w+) together\\.");
+  std::set<std::string> seen[6];
+  for (const auto& text : stories(false)) {
+    std::smatch match;
+    if (!std::regex_search(text, match, kSetOut)) continue;
+    for (size_t part = 0; part < 6; ++part) seen[part].insert(match[part + 1]);
+  }
+  size_t who_and_where = 0;
+  for (Id hero = 0; hero < character_count(); ++hero)
+    for (Id companion = 0; companion < character_count(); ++companion)
+      for (Id place = 0; place < static_cast<Id>(places().size()); ++place)
+        who_and_where += hero != companion && !has_held_out_pair({{hero, companion}, {}, {place}}) ? 1 : 0;
+  EXPECT_EQ(seen[0].size(), weathers().size() + 1);  // or none
+  EXPECT_EQ(seen[3].size(), static_cast<size_t>(character_count()));
+  EXPECT_EQ(seen[5].size(), places().size());
+  EXPECT_GT(who_and_where * seen[0].size() * seen[1].size() * seen[2].size() * seen[4].size(), 3'000'000u);
+}
+
 TEST(Stories, EveryCharacterPlaceAndWantOccurs) {
   std::set<Id> characters, seen_places, wants;
   for (const auto& text : stories(false)) {
