@@ -214,7 +214,8 @@ class Teller {
     set("yesterday", one_in(2) && told(held_out_day_before(plan_.day)) ? "<yesterday>" : "");
     const Question& question = *plan_.question;
     set("question", question.question);
-    set("short", question.answer);
+    const std::string_view start = question.start;
+    set("short", start.ends_with(" in the") ? "in the " + question.answer : question.answer);
     set("answer", fmt::format("{} {}", question.start, question.answer));
     set("quiz", one_in(2) ? "<quiz_game>" : "");
     set("encounter", one_in(4) ? "<quiz_teacher>" : "");

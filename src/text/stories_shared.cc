@@ -28,7 +28,7 @@ constexpr Rule kShared[] = {
         Like everybody in the {home}, {he} loved {food}.])"},
     {"friend_eats", R"({friend} even ate some {ffood}[, and that was a good sign|].)"},
     {"eats", R"([{he} loved {food}.|{his} favorite food was {food}.|{he} [liked|loved] nothing better than {food}.|
-        Like all {family}, {he} ate {food}.])"},
+        {he} ate {food}, as all {family} do.])"},
     {"kin", R"([{he} had a {sibling} named {sibling_name}.|{sibling_name} was {his} {sibling}.])"},
     {"yesterday", R"([The day before had been {day0}.|Yesterday had been {day0}.])"},
 

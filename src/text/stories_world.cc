@@ -43,7 +43,7 @@ constexpr Place kPlaces[] = {
      "at",
      "south",
      kWater | kOpen,
-     {"under a heap of seaweed", "behind a rock", "in a pool of salt water", "half under the sand"},
+     {"under a heap of seaweed", "behind a rock", "in a pool of salt water", "behind a sandcastle"},
      {"The waves rolled in and out.", "Gulls were crying over the water.", "The air tasted of salt."}},
     {"market",
      "at",
