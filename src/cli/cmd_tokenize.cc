@@ -27,17 +27,25 @@ std::string read_input(const std::string& path) {
   return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
-/// Numbers separated by white space or commas; brackets, and what `tokenize --json` prints, are accepted too.
-std::vector<uint32_t> read_ids(const std::string& input, const std::string& where) {
-  if (const size_t start = input.find_first_not_of(" \t\r\n");
-      start != std::string::npos && (input[start] == '[' || input[start] == '{')) {
-    try {
-      const auto json = nlohmann::json::parse(input);
-      return (json.is_object() ? json.at("ids") : json).get<std::vector<uint32_t>>();
-    } catch (const nlohmann::json::exception& error) {
-      throw bad_input(fmt::format("{} holds no list of ids: {}", where, error.what()), "[1, 2, 3] or {\"ids\": [1, 2, 3]}");
+std::vector<uint32_t> ids_of_json(const std::string& input, const std::string& where) {
+  try {
+    const auto json = nlohmann::json::parse(input);
+    std::vector<uint32_t> ids;
+    for (const auto& id : json.is_object() ? json.at("ids") : json) {
+      if (!id.is_number_unsigned() || id.get<uint64_t>() > UINT32_MAX)
+        throw bad_input(fmt::format("{}: {} is not a token id", where, id.dump()));
+      ids.push_back(id.get<uint32_t>());
     }
+    return ids;
+  } catch (const nlohmann::json::exception& error) {
+    throw bad_input(fmt::format("{} holds no list of ids: {}", where, error.what()), "[1, 2, 3] or {\"ids\": [1, 2, 3]}");
   }
+}
+
+/// Numbers separated by white space or commas, a JSON list, or what `tokenize --json` prints.
+std::vector<uint32_t> read_ids(const std::string& input, const std::string& where) {
+  const size_t start = input.find_first_not_of(" \t\r\n");
+  if (start != std::string::npos && (input[start] == '[' || input[start] == '{')) return ids_of_json(input, where);
   std::vector<uint32_t> ids;
   const char* at = input.data();
   const char* const end = at + input.size();

@@ -35,7 +35,8 @@ class MergeTable {
 };
 
 struct Bpe {
-  std::unordered_map<std::string, uint32_t> vocabulary;  ///< bytes of a token -> id
+  std::unordered_map<std::string, uint32_t>
+      vocabulary;  ///< bytes of a token -> id; empty where bytes are symbols and words are merged
   MergeTable merges;
   bool byte_level = true;               ///< the first symbols are bytes; otherwise characters
   bool whole_words = false;             ///< a pre-token that is a vocabulary entry needs no merging (`ignore_merges`)

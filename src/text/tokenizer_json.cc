@@ -23,6 +23,7 @@ Names read_vocabulary(const JsonField& model) {
   const JsonField vocabulary = model["vocab"];
   if (!vocabulary.json().is_object() || vocabulary.json().empty()) vocabulary.fail("an object of token: id");
   Names names;
+  names.reserve(vocabulary.json().size());
   std::vector<bool> taken;
   for (const auto& [spelling, value] : vocabulary.json().items()) {
     const uint32_t id = read_id({value, fmt::format("{}[\"{}\"]", vocabulary.path(), spelling)});
@@ -93,10 +94,10 @@ Bpe read_bpe(const JsonField& model, const Names& names, bool byte_level) {
     const auto entry = names.find(byte_level ? to_symbols(symbol) : hexadecimal_byte(byte));
     bpe.byte_ids[byte] = entry == names.end() ? -1 : static_cast<int64_t>(entry->second);
   }
+  if (!byte_level) bpe.vocabulary = names;
   for (const auto& [spelling, id] : names) {
     std::string bytes;
-    if (!byte_level) bytes = spelling;
-    if (!byte_level || from_symbols(spelling, bytes)) bpe.vocabulary.emplace(bytes, id);
+    if (byte_level && bpe.whole_words && from_symbols(spelling, bytes)) bpe.vocabulary.emplace(bytes, id);
   }
   bpe.merges = read_merges(model, names);
   return bpe;
