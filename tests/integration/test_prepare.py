@@ -97,7 +97,7 @@ class Prepare(harness.Case):
 
         result = harness.spectra("prepare", TEXT / "novels-valid.txt.zst", "--train-tokenizer", 300, "--out", self.directory / "data", check=False,
                                  preexec_fn=limit)
-        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertEqual(result.returncode, 3, result.stderr)
         self.assertIn("File too large", result.stderr)
         self.assertEqual(list(self.directory.iterdir()), [])
 
