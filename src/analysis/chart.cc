@@ -13,7 +13,7 @@ namespace spectra::analysis {
 namespace {
 
 constexpr double kWidth = 720, kHeight = 380, kLeft = 64, kRight = 16, kTop = 52, kBottom = 46;
-constexpr size_t kMaxPoints = 500, kMaxHover = 60;
+constexpr size_t kMaxPoints = 500, kMaxHover = 60, kFewPoints = 24;
 
 struct Range {
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
@@ -148,12 +148,13 @@ std::string hover(const Chart& chart, const Series& series, const Scale& scale) 
   const size_t stride = series.points ? 1 : std::max<size_t>(1, series.x.size() / kMaxHover);
   for (size_t i = 0; i < series.x.size(); i += stride) {
     if (!std::isfinite(series.y[i]) || scale.down(series.y[i]) < kTop) continue;
+    const bool visible = series.points || series.x.size() <= kFewPoints;
     svg += fmt::format(
-        "<circle class=\"{}\" style=\"{}:var(--c{})\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\"><title>{}\n{}: {}\n{}: "
+        "<circle class=\"{}\" style=\"{}:var(--c{})\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"><title>{}\n{}: {}\n{}: "
         "{}</title></circle>",
-        series.points ? "point" : "hover", series.points ? "fill" : "stroke", series.colour, scale.across(series.x[i]),
-        scale.down(series.y[i]), escaped(series.name), escaped(chart.x_label), number(series.x[i]), escaped(chart.y_label),
-        number(series.y[i]));
+        visible ? "point" : "hover", visible ? "fill" : "stroke", series.colour, scale.across(series.x[i]), scale.down(series.y[i]),
+        visible && !series.points ? 3 : 6, escaped(series.name), escaped(chart.x_label), number(series.x[i]),
+        escaped(chart.y_label), number(series.y[i]));
   }
   return svg;
 }

@@ -27,7 +27,8 @@ struct Options {
 
 void print_config(const train::Recipe& recipe) {
   if (global().json)
-    print_json(ordered_json{{"schema", "spectra.train/1"}, {"config", ordered_json::parse(train::recipe_to_json(recipe))}}.dump());
+    print_json(
+        ordered_json{{"schema", "spectra.train_config/1"}, {"config", ordered_json::parse(train::recipe_to_json(recipe))}}.dump());
   else
     std::fputs(train::recipe_to_toml(recipe, true).c_str(), stdout);
 }
@@ -39,8 +40,7 @@ void dry_run(const train::Recipe& recipe) {
     std::fputs(train::describe(plan, recipe).c_str(), stdout);
     return;
   }
-  print_json(ordered_json{{"schema", "spectra.train/1"},
-                          {"dry_run", true},
+  print_json(ordered_json{{"schema", "spectra.train_plan/1"},
                           {"parameters", plan.parameters.total()},
                           {"linear_parameters", plan.parameters.linear},
                           {"steps", plan.steps},

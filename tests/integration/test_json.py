@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""docs/json.md names exactly the keys that --json prints, for every command."""
+import re
+
+import harness
+from harness import spectra_json
+
+LLAMA2C = harness.DATA / "model/stories260k"
+
+
+def documented():
+    """Schema and kind ("inspect (a model)") -> set of keys."""
+    pages = {}
+    for title, schema, table in re.findall(r"^## (.+): `(spectra\.\S+)`\n\n\| key.*\n\|---.*\n((?:\|.*\n)+)",
+                                           (harness.SOURCE / "docs/json.md").read_text(), re.M):
+        pages[title] = (schema, set(re.findall(r"^\| `(\w+)`", table, re.M)))
+    return pages
+
+
+class Json(harness.Case):
+    def test_keys_are_the_documented_ones(self):
+        d = self.directory
+        train = ["train", harness.SOURCE / "recipes/demo-tri.toml", "--set", f"data.path={d}/data", "--set", "train.tokens=2048", "--set",
+                 "train.batch_tokens=1024", "--set", "validation.tokens=512"]
+        checkpoint = d / "run/checkpoints/step-00000002"
+        results = {
+            "prepare": spectra_json("prepare", "--synthetic", "stories", "--stories", 200, "--train-tokenizer", 400, "--out", d / "data"),
+            "tokenize": spectra_json("tokenize", "--tokenizer", d / "data", input="Once upon a time"),
+            "train --dry-run": spectra_json(*train, "--dry-run"),
+            "train --print-config": spectra_json(*train, "--print-config"),
+            "train": spectra_json(*train, "--out", d / "run"),
+            "report": spectra_json("report", d / "run", "--out", d / "report.html"),
+            "pack": spectra_json("pack", checkpoint, "--format", "1.6bit", "--out", d / "packed"),
+            "unpack": spectra_json("unpack", d / "packed", "--out", d / "unpacked"),
+            "generate": spectra_json("generate", d / "packed", "--prompt", "Once", "--max-tokens", 4),
+            "perplexity": spectra_json("perplexity", d / "packed", "--text", harness.SOURCE / "README.md", "--window", 64),
+            "inspect (a model)": spectra_json("inspect", d / "packed", "--verify"),
+            "inspect (token data)": spectra_json("inspect", d / "data"),
+            "init": spectra_json("init", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--vocab", 256, "--family", "float",
+                                 "--out", d / "init"),
+            "convert": spectra_json("convert", LLAMA2C / "stories260K.bin", d / "hf", "--tokenizer", LLAMA2C / "tok512.bin"),
+            "doctor": spectra_json("doctor"),
+            "any command that fails": spectra_json("inspect", d / "nowhere", check=False),
+        }
+        pages = documented()
+        self.assertEqual(set(pages), set(results), "docs/json.md and this test cover the same commands")
+        for title, result in results.items():
+            with self.subTest(title):
+                schema, keys = pages[title]
+                self.assertEqual(result.pop("schema"), schema)
+                self.assertEqual(set(result), keys)
+
+
+if __name__ == "__main__":
+    harness.main(LLAMA2C)
