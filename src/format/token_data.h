@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Token data is a directory: tokens-0000i.bin (u16 or u32 little endian), documents-0000i.bin (u64: index of each document's first
-// token in that file), data.json (tokenizer hash, source hashes, counts, splits), and tokenizer.json. A document ends
-// with EOS. A split is one stream: the concatenation of its files.
+// Token data is a directory:
+//
+//   tokens-0000i.bin     ids, u16 (vocabularies up to 65536) or u32, little endian
+//   documents-0000i.bin  u64 little endian, ascending: index within tokens-0000i.bin of each document that starts there
+//   data.json            {schema: "spectra.data/1", tokenizer_sha256, vocab, eos, token_bytes: 2 | 4, replaced_bytes,
+//                         sources: [{path, sha256}],
+//                         files: [{name, split, tokens, sha256, documents_name, documents, documents_sha256}]}
+//   tokenizer.json       what made the ids
+//
+// A document ends with EOS. A split ("train", "valid") is one stream: its files in the order of data.json. Documents may run on
+// into the next file.
 #include <cstdint>
 #include <memory>
 #include <string>
