@@ -14,7 +14,7 @@ std::string value_name(const Option& option) {
     std::string operator()(int64_t*) const { return " N"; }
     std::string operator()(double*) const { return " X"; }
     std::string operator()(std::string*) const { return " TEXT"; }
-    std::string operator()(std::vector<std::string>*) const { return " TEXT..."; }
+    std::string operator()(std::vector<std::string>*) const { return " TEXT"; }
   };
   return std::visit(Visitor{}, option.target);
 }

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(os.environ.get("SPECTRA_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
-BINARY = pathlib.Path(os.environ.get("SPECTRA_BINARY", SOURCE / "build/dev/spectra"))
+BINARY = pathlib.Path(os.environ.get("SPECTRA_BINARY", SOURCE / "build/dev/spectra")).resolve()
 DATA = pathlib.Path(os.environ.get("SPECTRA_TEST_DATA", SOURCE / "../shared/data"))
 
 
