@@ -64,8 +64,8 @@ std::string wrapped(const std::string& text, size_t width, size_t indent) {
 constexpr size_t kNameColumn = 30, kTextWidth = 80 - kNameColumn;
 
 std::string option_line(const Option& option) {
-  std::string names = option.name;
-  for (size_t at = names.find(','); at != std::string::npos; at = names.find(',', at + 2)) names.insert(at + 1, " ");
+  std::string names;
+  for (const char c : option.name) names += c == ',' ? std::string(", ") : std::string(1, c);
   std::string left = "  " + names + (is_positional(option) ? "" : value_name(option));
   left += left.size() + 2 <= kNameColumn ? std::string(kNameColumn - left.size(), ' ') : "\n" + std::string(kNameColumn, ' ');
   return left + wrapped(description(option), kTextWidth, kNameColumn) + "\n";

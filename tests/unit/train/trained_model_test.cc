@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// What training exports is what inference runs: the two forward passes are written separately and meet here.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "base/half.h"
+#include "format/model_directory.h"
+#include "infer/engine.h"
+#include "lowbit/packed.h"
+#include "ops/backend.h"
+#include "test_data.h"
+#include "train/checkpoint.h"
+#include "unit/train/tiny_models.h"
+
+namespace spectra::train {
+namespace {
+
+constexpr int64_t kTime = 12;
+
+void export_model(const fs::path& directory, ops::Backend& backend, Transformer& model) {
+  fs::create_directories(directory);
+  write_file(directory / "config.json", model::config_to_json(model.config(), "float16"));
+  write_model_file(directory / "model.safetensors", backend, model);
+}
+
+/// fp16 can hold every master weight afterwards, so that the export of embedding, head and norms loses nothing.
+void round_masters(ops::Backend& backend, Transformer& model) {
+  for (TrainedParameter& parameter : model.parameters()) {
+    std::vector<float> values(static_cast<size_t>(parameter.weight.size()));
+    backend.copy_out(values.data(), parameter.weight);
+    for (float& value : values) value = round_to_fp16(value);
+    backend.copy_in(parameter.weight, values.data());
+  }
+  model.quantize();
+}
+
+class TrainedModel : public testing::TestWithParam<model::Family> {};
+
+TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
+  model::Config config = test::tiny_config(GetParam(), GetParam() == model::Family::kFloat ? 1 : 2);
+  config.max_position = kTime;
+  const auto backend = ops::make_backend("reference");
+  Transformer model(*backend, config, 1, kTime);
+  model.initialize(3);
+  round_masters(*backend, model);
+  const std::vector<int32_t> tokens = test::tokens(1, kTime, config.vocab), targets = test::tokens(2, kTime, config.vocab);
+  std::vector<float> expected(kTime);
+  model.reset_loss();
+  model.evaluate(tokens, targets, expected);
+
+  const test::TemporaryDirectory temporary;
+  export_model(temporary / "model", *backend, model);
+  infer::Engine engine(infer::load_model(temporary / "model"), infer::Activations::kFp32);
+  infer::Batch batch;
+  const int32_t sequence = engine.open_sequence();
+  for (int32_t i = 0; i < kTime; ++i) {
+    batch.add(tokens[static_cast<size_t>(i)], i, sequence);
+    batch.targets.push_back({i, targets[static_cast<size_t>(i)]});
+  }
+  const infer::Output output = engine.forward(batch);
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(output.scores[i].logprob, expected[i], 2e-5) << "token " << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, TrainedModel,
+                         testing::Values(model::Family::kFloat, model::Family::kTernary, model::Family::kBinary),
+                         [](const auto& p) { return model::family_name(p.param); });
+
+TEST(TrainedShards, SixShardsGiveAtMostSevenAbsoluteValues) {
+  model::Config config = test::tiny_config(model::Family::kTernary, 6);
+  config.hidden = 384, config.glu = 1152, config.heads = config.kv_heads = 6, config.layers = 1;
+  const auto backend = ops::make_backend("auto");
+  Transformer model(*backend, config, 2, kTime);
+  model.initialize(1);
+  model.quantize();
+  const std::vector<int32_t> tokens = test::tokens(1, 2 * kTime, config.vocab), targets = test::tokens(2, 2 * kTime, config.vocab);
+  ops::Buffer norm_buffer = backend->allocate(sizeof(double));
+  const ops::Tensor norm(norm_buffer.data(), DType::kF64, 1, 1);
+  for (int step = 1; step <= 4; ++step) {
+    model.reset_loss();
+    model.forward_backward(tokens, targets, 1.0f / (2 * kTime));
+    const ops::AdamW hyper{0.02f, 0.9f, 0.95f, 1e-8f, 0.1f, step};
+    for (TrainedParameter& p : model.parameters()) backend->adamw(p.weight, p.gradient, p.moment1, p.moment2, hyper, norm, 0);
+    model.quantize();
+  }
+  const test::TemporaryDirectory temporary;
+  export_model(temporary / "model", *backend, model);
+
+  const format::ModelDirectory directory(temporary / "model");
+  for (const model::Parameter& parameter : model::parameters(config)) {
+    if (parameter.role != model::Role::kLinear) continue;
+    std::vector<float> weights(static_cast<size_t>(parameter.rows * parameter.cols));
+    format::read_floats(directory.get(parameter.name), weights.data());
+    std::set<float> values;
+    for (const float w : weights) values.insert(std::abs(w));
+    EXPECT_LE(values.size(), 7u) << parameter.name;
+    EXPECT_GE(values.size(), 3u) << parameter.name << ": the shards should have scales of their own";
+    const lowbit::Codes codes =
+        lowbit::find_codes(weights.data(), parameter.rows, parameter.cols, parameter.axis, 6, false, parameter.name);
+    EXPECT_EQ(codes.axis, parameter.axis) << parameter.name;
+    EXPECT_EQ(codes.bounds, model::shard_bounds(parameter, 6)) << parameter.name;
+  }
+}
+
+}  // namespace
+}  // namespace spectra::train
