@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Times the README's two commands on a Debian 12 with nothing installed: a fresh root by debootstrap (needs root and debootstrap).
+# Usage: bench/fresh_machine.sh ROOT [build] [demo] [test]    writes bench/results/fresh-machine.json
+# What was timed earlier in the same ROOT is kept, so the parts can run one after the other.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+root=$1
+shift
+[ $# -gt 0 ] || set -- build demo test
+
+if [ ! -d "$root/root/work" ]; then
+  debootstrap --variant=minbase --include=ca-certificates,make,git bookworm "$root" > /dev/null
+  cp /etc/resolv.conf "$root/etc/"
+  mkdir -p "$root/root/work/shared" "$root/root/times"
+  git clone -q "$here" "$root/root/work/spectra"
+fi
+for place in proc dev; do
+  mountpoint -q "$root/$place" || mount --rbind "/$place" "$root/$place"
+done
+mountpoint -q "$root/root/work/shared" || mount --bind -o ro "$here/../shared" "$root/root/work/shared"
+
+timed() {
+  begin=$(date +%s)
+  chroot "$root" sh -c "cd /root/work/spectra && $2" > "$root/root/times/$1.log" 2>&1 || { tail -n 30 "$root/root/times/$1.log"; exit 1; }
+  echo $(($(date +%s) - begin)) > "$root/root/times/$1"
+  echo "$1: $(cat "$root/root/times/$1") s"
+}
+for part in "$@"; do
+  case $part in
+    build) timed setup "make setup" && timed build "make" ;;
+    demo) timed demo "make demo" ;;
+    test) timed test "rm -rf build && make test" ;;
+  esac
+done
+
+cd "$root/root/times"
+{
+  printf '{\n "date": "%s",\n "machine": "%s, %s cores",\n' "$(date +%F)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)"
+  printf ' "commands": "make setup; make; make demo; make test, each after the one before, in a fresh Debian 12",\n "revision": "%s",\n' \
+    "$(git -C "$root/root/work/spectra" rev-parse --short HEAD)"
+  printf ' "seconds": {'
+  separator=""
+  for part in setup build demo test; do
+    [ -f "$part" ] && printf '%s"%s": %s' "$separator" "$part" "$(cat "$part")" && separator=", "
+  done
+  printf '}\n}\n'
+} > "$here/bench/results/fresh-machine.json"
+cat "$here/bench/results/fresh-machine.json"
