@@ -12,8 +12,16 @@
 namespace spectra::analysis {
 namespace {
 
-constexpr double kWidth = 720, kHeight = 380, kLeft = 64, kRight = 16, kTop = 52, kBottom = 46;
+constexpr double kWidth = 720, kHeight = 380, kLeft = 64, kRight = 24, kTop = 52, kBottom = 46;
 constexpr size_t kMaxPoints = 500, kMaxHover = 60, kFewPoints = 24;
+
+constexpr const char* kStyle = R"(
+:root{--bg:#fff;--fg:#1b1f24;--soft:#5b6470;--line:#e3e6ea;--card:#f7f8fa;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#a4508b;--c4:#b8860b;--c5:#4b5563}
+@media (prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e9ec;--soft:#9aa4ae;--line:#2b3138;--card:#1b1f24;--c0:#56b4e9;--c1:#f0894f;--c2:#3ecf9b;--c3:#d68bc0;--c4:#e0b84c;--c5:#aab3bd}}
+@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#ccc;--card:#fff}}
+svg{width:100%;height:auto;display:block}svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .title{font-size:15px;font-weight:600}svg .tick{fill:var(--soft);font-size:11px}svg .label{fill:var(--soft)}
+.grid{stroke:var(--line)}.axis{stroke:var(--soft)}.mark{stroke:var(--soft);stroke-dasharray:4 4}.line{fill:none;stroke-width:2;stroke-linejoin:round}.faint{stroke-width:1;opacity:.3}
+.hover{fill:transparent;stroke-width:2;opacity:0}.hover:hover{opacity:1}.point{stroke:var(--bg);stroke-width:1.5})";
 
 struct Range {
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
@@ -186,6 +194,16 @@ std::string to_svg(const Chart& chart) {
     if (!series.faint) svg += hover(chart, shown, scale);
   }
   return svg + "</svg>\n";
+}
+
+const char* chart_style() { return kStyle; }
+
+std::string to_svg_file(const Chart& chart) {
+  std::string svg = to_svg(chart);
+  svg.insert(4, fmt::format(" xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\"", kWidth, kHeight));
+  svg.insert(svg.find('>') + 1,
+             fmt::format("<style>{}</style><rect width=\"100%\" height=\"100%\" fill=\"var(--card)\"/>", kStyle));
+  return svg;
 }
 
 std::vector<double> ticks(double low, double high, int wanted) {

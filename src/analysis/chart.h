@@ -31,6 +31,11 @@ struct Chart {
 /// The chart as one <svg> element, 720 x 380 units, scaled by the page. Long series are thinned to 500 points.
 std::string to_svg(const Chart& chart);
 
+/// The CSS that to_svg() relies on: colours for light, dark and print, and the classes of lines and labels.
+const char* chart_style();
+/// The chart as an SVG file of its own.
+std::string to_svg_file(const Chart& chart);
+
 /// Three to seven round numbers that cover [low, high].
 std::vector<double> ticks(double low, double high, int wanted = 5);
 /// Exponential moving average with the given half-life in samples.

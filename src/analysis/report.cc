@@ -13,18 +13,13 @@
 namespace spectra::analysis {
 namespace {
 
-constexpr const char* kStyle = R"(
-:root{--bg:#fff;--fg:#1b1f24;--soft:#5b6470;--line:#e3e6ea;--card:#f7f8fa;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#a4508b;--c4:#b8860b;--c5:#4b5563}
-@media (prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e9ec;--soft:#9aa4ae;--line:#2b3138;--card:#1b1f24;--c0:#56b4e9;--c1:#f0894f;--c2:#3ecf9b;--c3:#d68bc0;--c4:#e0b84c;--c5:#aab3bd}}
-@media print{:root{--bg:#fff;--fg:#000;--soft:#444;--line:#ccc;--card:#fff}figure{break-inside:avoid}}
+constexpr const char* kPageStyle = R"(
+@media print{figure{break-inside:avoid}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.6rem;margin:.2rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0;color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 table{font-size:.88rem}th,td{padding:.3rem .45rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th:first-child,td:first-child{text-align:left}
 th{font-weight:600;color:var(--soft);font-size:.85rem}figure{margin:1.2rem 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.5rem}
-svg{width:100%;height:auto;display:block}svg text{fill:var(--fg);font:12px system-ui,sans-serif}svg .title{font-size:15px;font-weight:600}svg .tick{fill:var(--soft);font-size:11px}svg .label{fill:var(--soft)}
-.grid{stroke:var(--line)}.axis{stroke:var(--soft)}.mark{stroke:var(--soft);stroke-dasharray:4 4}.line{fill:none;stroke-width:2;stroke-linejoin:round}.faint{stroke-width:1;opacity:.3}
-.hover{fill:transparent;stroke-width:2;opacity:0}.hover:hover{opacity:1}.point{stroke:var(--bg);stroke-width:1.5}
 blockquote{margin:.6rem 0;padding:.6rem .9rem;background:var(--card);border-left:4px solid var(--c5);border-radius:4px;white-space:pre-wrap}
 dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.4em})";
 
@@ -104,9 +99,9 @@ std::vector<Mark> interventions(const std::vector<TrainingRun>& runs) {
   return marks;
 }
 
-/// "" when no run has the value.
-std::string figure(const std::vector<TrainingRun>& runs, const std::string& title, const std::string& y_label, Getter value,
-                   bool smooth) {
+/// A chart of `value` against tokens, without series when no run has the value.
+Chart chart_of(const std::vector<TrainingRun>& runs, const std::string& title, const std::string& y_label, Getter value,
+               bool smooth) {
   Chart chart{title, "tokens", y_label, {}, interventions(runs)};
   for (size_t i = 0; i < runs.size(); ++i) {
     Series series = series_of(runs[i], i, value);
@@ -119,7 +114,14 @@ std::string figure(const std::vector<TrainingRun>& runs, const std::string& titl
     }
     chart.series.push_back(series);
   }
-  return chart.series.empty() ? "" : "<figure>" + to_svg(chart) + "</figure>\n";
+  return chart;
+}
+
+std::string figure(const Chart& chart) { return chart.series.empty() ? "" : "<figure>" + to_svg(chart) + "</figure>\n"; }
+
+Chart training_loss(const std::vector<TrainingRun>& runs) {
+  return chart_of(
+      runs, "Training loss", "loss, nats", [](const LogPoint& p) { return p.loss; }, true);
 }
 
 std::string loss_against_bits(const std::vector<TrainingRun>& runs) {
@@ -127,7 +129,7 @@ std::string loss_against_bits(const std::vector<TrainingRun>& runs) {
   for (size_t i = 0; i < runs.size(); ++i)
     if (!std::isnan(runs[i].validation_loss))
       chart.series.push_back({runs[i].name, {runs[i].bits}, {runs[i].validation_loss}, static_cast<int>(i % 6), true});
-  return chart.series.empty() ? "" : "<figure>" + to_svg(chart) + "</figure>\n";
+  return figure(chart);
 }
 
 std::string sample_section(const std::vector<Sample>& samples) {
@@ -150,29 +152,30 @@ std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">"
-      "<title>{0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n<p>{2} runs, {3}.</p>\n",
-      escaped(title), kStyle, runs.size(), utc_time());
+      "<title>{0}</title><style>{1}{2}</style></head><body>\n<h1>{0}</h1>\n<p>{3} runs, {4}.</p>\n",
+      escaped(title), chart_style(), kPageStyle, runs.size(), utc_time());
   html += summary_table(runs);
   html +=
       "<p>Size in bits as the Spectra paper counts it: 16 for embedding and head, 16, 1.58 or 1 for each weight of the linear "
       "layers.</p>\n";
   html += "<h2>Loss</h2>\n";
-  html += figure(
-      runs, "Training loss", "loss, nats", [](const LogPoint& p) { return p.loss; }, true);
-  html += figure(
-      runs, "Validation loss", "loss, nats", [](const LogPoint& p) { return p.validation_loss; }, false);
+  html += figure(training_loss(runs));
+  html += figure(chart_of(
+      runs, "Validation loss", "loss, nats", [](const LogPoint& p) { return p.validation_loss; }, false));
   html += loss_against_bits(runs);
   html += sample_section(samples);
   html += "<h2>Dynamics</h2>\n";
-  html += figure(
-      runs, "Learning rate", "learning rate", [](const LogPoint& p) { return p.lr; }, false);
-  html += figure(
-      runs, "Gradient norm", "norm before clipping", [](const LogPoint& p) { return p.grad_norm; }, true);
-  html += figure(
-      runs, "Zero weights of ternary layers", "fraction", [](const LogPoint& p) { return p.zero_fraction; }, false);
-  html += figure(
-      runs, "Low-bit weights that changed per step", "fraction", [](const LogPoint& p) { return p.flip_fraction; }, true);
+  html += figure(chart_of(
+      runs, "Learning rate", "learning rate", [](const LogPoint& p) { return p.lr; }, false));
+  html += figure(chart_of(
+      runs, "Gradient norm", "norm before clipping", [](const LogPoint& p) { return p.grad_norm; }, true));
+  html += figure(chart_of(
+      runs, "Zero weights of ternary layers", "fraction", [](const LogPoint& p) { return p.zero_fraction; }, false));
+  html += figure(chart_of(
+      runs, "Low-bit weights that changed per step", "fraction", [](const LogPoint& p) { return p.flip_fraction; }, true));
   return html + "</body></html>\n";
 }
+
+std::string report_svg(const std::vector<TrainingRun>& runs) { return to_svg_file(training_loss(runs)); }
 
 }  // namespace spectra::analysis

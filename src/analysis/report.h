@@ -19,4 +19,7 @@ std::string report_json(const std::vector<TrainingRun>& runs);
 /// run,step,tokens,loss,validation_loss,lr,weight_decay,grad_norm,tokens_per_second,zero_fraction,flip_fraction
 std::string report_csv(const std::vector<TrainingRun>& runs);
 
+/// The training losses as one picture, an SVG file.
+std::string report_svg(const std::vector<TrainingRun>& runs);
+
 }  // namespace spectra::analysis

@@ -35,12 +35,14 @@ void run_report(const Options& options) {
   write_file(html, analysis::report_html(runs, samples, options.title));
   write_file(fs::path(html).replace_extension(".json"), analysis::report_json(runs));
   write_file(fs::path(html).replace_extension(".csv"), analysis::report_csv(runs));
+  write_file(fs::path(html).replace_extension(".svg"), analysis::report_svg(runs));
   log_info("{} runs compared; open {} in a browser", runs.size(), html.string());
   if (global().json)
     print_json(nlohmann::ordered_json{{"schema", "spectra.report_files/1"},
                                       {"html", html.string()},
                                       {"json", fs::path(html).replace_extension(".json").string()},
-                                      {"csv", fs::path(html).replace_extension(".csv").string()}}
+                                      {"csv", fs::path(html).replace_extension(".csv").string()},
+                                      {"svg", fs::path(html).replace_extension(".svg").string()}}
                    .dump());
 }
 
@@ -49,9 +51,9 @@ void run_report(const Options& options) {
 Command make_report() {
   static Options options;
   return {"report",
-          "compare training runs in one self-contained HTML file, with JSON and CSV beside it",
+          "compare training runs in one self-contained HTML file, with JSON, CSV and a picture beside it",
           {{"RUN", "run directories that `spectra train` made", &options.runs, true},
-           {"-o,--out", "the HTML file; .json and .csv go beside it", &options.out, true},
+           {"-o,--out", "the HTML file; .json, .csv and .svg go beside it", &options.out, true},
            {"--title", "heading of the page", &options.title},
            {"--sample", "a file made by `spectra generate --json`, shown as text; may be repeated", &options.samples}},
           [] { run_report(options); },
