@@ -9,20 +9,20 @@ root=$1
 shift
 [ $# -gt 0 ] || set -- build demo test
 
-if [ ! -d "$root/root/work" ]; then
+if [ ! -d "$root/root/src" ]; then
   debootstrap --variant=minbase --include=ca-certificates,make,git bookworm "$root" > /dev/null
   cp /etc/resolv.conf "$root/etc/"
-  mkdir -p "$root/root/work/shared" "$root/root/times"
-  git clone -q "$here" "$root/root/work/spectra"
+  mkdir -p "$root/root/src/shared" "$root/root/times"
+  git clone -q "$here" "$root/root/src/spectra"
 fi
 for place in proc dev; do
   mountpoint -q "$root/$place" || mount --rbind "/$place" "$root/$place"
 done
-mountpoint -q "$root/root/work/shared" || mount --bind -o ro "$here/../shared" "$root/root/work/shared"
+mountpoint -q "$root/root/src/shared" || mount --bind -o ro "$here/../shared" "$root/root/src/shared"
 
 timed() {
   begin=$(date +%s)
-  chroot "$root" sh -c "cd /root/work/spectra && $2" > "$root/root/times/$1.log" 2>&1 || { tail -n 30 "$root/root/times/$1.log"; exit 1; }
+  chroot "$root" sh -c "cd /root/src/spectra && $2" > "$root/root/times/$1.log" 2>&1 || { tail -n 30 "$root/root/times/$1.log"; exit 1; }
   echo $(($(date +%s) - begin)) > "$root/root/times/$1"
   echo "$1: $(cat "$root/root/times/$1") s"
 }
@@ -38,7 +38,7 @@ cd "$root/root/times"
 {
   printf '{\n "date": "%s",\n "machine": "%s, %s cores",\n' "$(date +%F)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)"
   printf ' "commands": "make setup; make; make demo; make test, each after the one before, in a fresh Debian 12",\n "revision": "%s",\n' \
-    "$(git -C "$root/root/work/spectra" rev-parse --short HEAD)"
+    "$(git -C "$root/root/src/spectra" rev-parse --short HEAD)"
   printf ' "seconds": {'
   separator=""
   for part in setup build demo test; do
