@@ -18,8 +18,8 @@ constexpr const char* kPageStyle = R"(
 *{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.6rem;margin:.2rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0;color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-table{font-size:.88rem}th,td{padding:.3rem .45rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th:first-child,td:first-child{text-align:left}
-th{font-weight:600;color:var(--soft);font-size:.85rem}figure{margin:1.2rem 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.5rem}
+table{font-size:.82rem}th,td{padding:.3rem .35rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th:first-child,td:first-child{text-align:left}
+th{font-weight:600;color:var(--soft);font-size:.78rem}figure{margin:1.2rem 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.5rem}
 blockquote{margin:.6rem 0;padding:.6rem .9rem;background:var(--card);border-left:4px solid var(--c5);border-radius:4px;white-space:pre-wrap}
 dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.4em})";
 
