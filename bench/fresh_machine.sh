@@ -12,6 +12,8 @@ shift
 if [ ! -d "$root/root/src" ]; then
   debootstrap --variant=minbase --include=ca-certificates,make,git bookworm "$root" > /dev/null
   cp /etc/resolv.conf "$root/etc/"
+  # The way to the npm registry belongs to the machine, not to what is measured.
+  for settings in /etc/npmrc /root/.npmrc; do [ ! -f "$settings" ] || cp "$settings" "$root$settings"; done
   mkdir -p "$root/root/src/shared" "$root/root/times"
   git clone -q "$here" "$root/root/src/spectra"
 fi

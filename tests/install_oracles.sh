@@ -4,4 +4,4 @@ set -eu
 cd "$(dirname "$0")/.."
 mkdir -p build/oracles
 if [ -d build/oracles/node_modules/@huggingface/tokenizers ]; then exit 0; fi
-npm install --silent --no-audit --no-fund --omit=optional --prefix build/oracles @huggingface/tokenizers@0.2.0
+npm install --loglevel=error --no-audit --no-fund --omit=optional --prefix build/oracles @huggingface/tokenizers@0.2.0
