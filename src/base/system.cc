@@ -84,6 +84,8 @@ int cpu_count() {
 uint64_t memory_total() { return proc_kilobytes("/proc/meminfo", "MemTotal:") * 1024; }
 uint64_t memory_available() { return std::min(proc_kilobytes("/proc/meminfo", "MemAvailable:") * 1024, cgroup_available()); }
 
+uint64_t memory_resident() { return proc_kilobytes("/proc/self/status", "VmRSS:") * 1024; }
+
 uint64_t memory_peak() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

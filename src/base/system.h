@@ -24,7 +24,8 @@ int cpu_count();
 uint64_t memory_total();
 /// What the kernel would hand out without swapping (MemAvailable), capped by the cgroup's limit.
 uint64_t memory_available();
-uint64_t memory_peak();  ///< peak resident set of this process, bytes
+uint64_t memory_resident();  ///< resident set of this process now, bytes
+uint64_t memory_peak();      ///< its peak
 uint64_t disk_free(const std::filesystem::path& path);
 
 /// Throws Error (exit 5) with the numbers when `needed` bytes are more than is available. `what`: "training", "the model".

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace spectra::train {
 namespace {
@@ -24,7 +26,17 @@ std::string to_json(const LogLine& line) {
   if (line.validation_loss) json["validation_loss"] = *line.validation_loss;
   if (line.zero_fraction) json["zero_fraction"] = *line.zero_fraction;
   if (line.flip_fraction) json["flip_fraction"] = *line.flip_fraction;
+  if (line.mfu) json["mfu"] = *line.mfu;
+  if (line.memory_bytes) json["memory_bytes"] = *line.memory_bytes;
+  if (line.loss_scale) json["loss_scale"] = *line.loss_scale;
+  if (!line.skipped.empty()) json["skipped"] = line.skipped;
   return json.dump();
+}
+
+/// Takes over a value of the log where it is a number: JSON has no NaN, so that of a skipped step is null.
+void note(std::optional<double>& newest, const nlohmann::json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found != json.end() && found->is_number()) newest = found->get<double>();
 }
 
 }  // namespace
@@ -43,7 +55,10 @@ RunLog::RunLog(const fs::path& path, int64_t last_step) : path_(path) {
   }
 }
 
-RunLog::~RunLog() { ::close(descriptor_); }
+RunLog::~RunLog() {
+  if (!write_waiting()) warn_line(fmt::format("{}: the disk is full; the last lines are lost", path_.string()));
+  ::close(descriptor_);
+}
 
 void RunLog::cut_back(int64_t last_step) {
   const std::string text = read_file(path_);
@@ -54,30 +69,49 @@ void RunLog::cut_back(int64_t last_step) {
     try {
       const auto json = nlohmann::json::parse(text.substr(kept, end - kept));
       if (json.at("step").get<int64_t>() > last_step) break;
-      loss_ = json.at("loss").get<double>();
-      if (json.contains("validation_loss")) validation_loss_ = json["validation_loss"].get<double>();
+      note(loss_, json, "loss");
+      note(validation_loss_, json, "validation_loss");
     } catch (const nlohmann::json::exception& error) {
       throw bad_input(fmt::format("{} line {}: {}", path_.string(), number, error.what()), "remove the damaged line, then resume");
     }
     kept = end + 1;
   }
   if (kept < text.size() && ::ftruncate(descriptor_, static_cast<off_t>(kept)) != 0) throw io_error("write", path_.string());
+  size_ = kept;
+}
+
+/// Writes the lines that wait, all or none. False: it failed, and errno says why.
+bool RunLog::write_waiting() {
+  if (waiting_.empty()) return true;
+  ssize_t written = 0;
+  do {
+    written = ::write(descriptor_, waiting_.data(), waiting_.size());
+  } while (written < 0 && errno == EINTR);
+  if (written == static_cast<ssize_t>(waiting_.size())) {
+    size_ += waiting_.size();
+    waiting_.clear();
+    warned_ = false;
+    return true;
+  }
+  if (written >= 0) {  // the disk took a part: a reader must not see half a line, nor the next append continue it
+    if (::ftruncate(descriptor_, static_cast<off_t>(size_)) != 0) return false;
+    errno = ENOSPC;
+  }
+  return false;
 }
 
 void RunLog::append(const LogLine& line) {
-  const std::string text = to_json(line) + "\n";
-  ssize_t written = 0;
-  do {
-    written = ::write(descriptor_, text.data(), text.size());
-  } while (written < 0 && errno == EINTR);
-  if (written >= 0 && written < static_cast<ssize_t>(text.size())) errno = ENOSPC;
-  if (written != static_cast<ssize_t>(text.size())) throw io_error("write", path_.string());
-  loss_ = line.loss;
+  waiting_ += to_json(line) + "\n";
+  if (std::isfinite(line.loss)) loss_ = line.loss;
   if (line.validation_loss) validation_loss_ = line.validation_loss;
+  if (write_waiting()) return;
+  if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG) throw io_error("write", path_.string());
+  if (!warned_) warn_line(fmt::format("{}: the disk is full; log lines wait in memory until there is space", path_.string()));
+  warned_ = true;
 }
 
 void RunLog::sync() {
-  if (::fsync(descriptor_) != 0) throw io_error("write", path_.string());
+  if (!write_waiting() || ::fsync(descriptor_) != 0) throw io_error("write", path_.string());
 }
 
 }  // namespace spectra::train

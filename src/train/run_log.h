@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // log.jsonl of a run: one JSON object a step, in order, each written in one piece. The open file also locks the run, so that two
-// trainers never share a directory.
+// trainers never share a directory. A full disk does not stop a run: lines wait in memory until one can be written again.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace spectra::train {
 
-/// One line; absent values are left out.
+/// One line; absent values are left out, and numbers that are not finite (of a skipped step) are null.
 struct LogLine {
   int64_t step = 0, tokens = 0;
   double loss = 0;  ///< nats a token, of the step's batch before its update
@@ -18,8 +18,12 @@ struct LogLine {
   double grad_norm = 0;  ///< before clipping
   double tokens_per_second = 0;
   std::optional<double> validation_loss;
-  std::optional<double> zero_fraction;  ///< ternary: zero codes of all linear weights, after the update
-  std::optional<double> flip_fraction;  ///< ternary, binary: codes that this step's update changed
+  std::optional<double> zero_fraction;   ///< ternary: zero codes of all linear weights, after the update
+  std::optional<double> flip_fraction;   ///< ternary, binary: codes that this step's update changed
+  std::optional<double> mfu;             ///< FLOP/s as a fraction of the GEMM peak measured at start
+  std::optional<uint64_t> memory_bytes;  ///< resident set of the process now
+  std::optional<double> loss_scale;      ///< fp16: what the loss was multiplied with
+  std::string skipped;                   ///< why the update was not applied: "overflow", "nan", ...; empty = it was
 };
 
 class RunLog {
@@ -30,17 +34,23 @@ class RunLog {
   ~RunLog();
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
+  /// Adds a line. On a full disk it waits in memory (with one warning) for the next append or sync(); the file never ends in a torn
+  /// line. Throws Error when writing fails otherwise.
   void append(const LogLine& line);
-  /// Waits until everything is on disk.
+  /// Waits until everything is on disk. Throws Error when it cannot be, also for lines that still wait.
   void sync();
-  /// The newest values in the kept or appended lines.
+  /// The newest finite values in the kept or appended lines.
   std::optional<double> loss() const { return loss_; }
   std::optional<double> validation_loss() const { return validation_loss_; }
 
  private:
   void cut_back(int64_t last_step);
+  bool write_waiting();
   fs::path path_;
   int descriptor_ = -1;
+  uint64_t size_ = 0;    ///< bytes of whole lines in the file
+  std::string waiting_;  ///< lines that did not fit on the disk
+  bool warned_ = false;
   std::optional<double> loss_, validation_loss_;
 };
 

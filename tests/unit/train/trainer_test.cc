@@ -12,7 +12,6 @@
 #include "base/half.h"
 #include "format/model_directory.h"
 #include "train/checkpoint.h"
-#include "train/run_log.h"
 #include "unit/train/tiny_data.h"
 
 namespace spectra::train {
@@ -324,23 +323,6 @@ TEST_F(TrainerTest, ADivergedRunStopsWithAdviceAndKeepsItsCheckpoint) {
     EXPECT_EQ(error.code(), Exit::kFailed);
     EXPECT_NE(error.hint().find("lower schedule.lr"), std::string::npos);
     EXPECT_NO_THROW(verify_checkpoint(newest_checkpoint(directory / "run")));
-  }
-}
-
-TEST(RunLog, IsLockedWhileOpen) {
-  const test::TemporaryDirectory directory;
-  const RunLog log(directory / "log.jsonl", 0);
-  EXPECT_THROW(RunLog(directory / "log.jsonl", 0), Error);
-}
-
-TEST(RunLog, ADamagedLineIsNamed) {
-  const test::TemporaryDirectory directory;
-  write_file(directory / "log.jsonl", "{\"step\": 1, \"loss\": 2.0}\n{\"step\"; 2}\n{\"step\": 3, \"loss\": 2.0}\n");
-  try {
-    RunLog log(directory / "log.jsonl", 3);
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("line 2"), std::string::npos);
   }
 }
 
