@@ -51,7 +51,8 @@ struct AttentionShape {
 /// Hyperparameters of one AdamW step (Loshchilov & Hutter 2019), decoupled decay: w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w).
 struct AdamW {
   float lr, beta1, beta2, eps, weight_decay;
-  int64_t step;  ///< 1 for the first
+  int64_t step;              ///< 1 for the first
+  float gradient_scale = 1;  ///< 1 / loss scale: the true gradient is g * gradient_scale
 };
 
 /// What ternarization did, kept on the device per matrix: zero codes and codes that changed since the last call.
@@ -124,8 +125,8 @@ class Backend {
   // --- optimizer -------------------------------------------------------------------------------------------------
   /// out (1, 1) fp64 += sum of squares.
   virtual void sum_squares(Tensor out, Tensor x) = 0;
-  /// AdamW on w with gradient g * clip_factor, where clip_factor = min(1, clip / sqrt(*norm_squared)) read on the device;
-  /// clip <= 0 = off. Non-finite norm: nothing changes. g is zeroed.
+  /// AdamW on w with gradient g * gradient_scale * clip_factor, where clip_factor = min(1, clip / norm) and norm =
+  /// gradient_scale * sqrt(*norm_squared), read on the device; clip <= 0 = off. Non-finite norm: nothing changes. g is zeroed.
   virtual void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) = 0;
 
   /// Waits for everything queued. Scalars may be read by the host after it.

@@ -14,7 +14,7 @@ namespace spectra::ops::cpu {
 /// Index into the tables below: what a `void*` points to.
 enum Type { kFloat = 0, kHalf = 1 };
 
-/// One AdamW step on a slice. `gradient_scale` is the clip factor; corrections are 1 / (1 - beta^step).
+/// One AdamW step on a slice. `gradient_scale`: clip factor / loss scale; corrections are 1 / (1 - beta^step).
 struct AdamWStep {
   float lr, beta1, beta2, eps, weight_decay, gradient_scale, correction1, correction2;
 };

@@ -42,8 +42,9 @@ void CpuBackend::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hype
   SPECTRA_CHECK(w.dense() && g.dense() && m.dense() && v.dense() && g.size() == w.size());
   const double squared = *norm_squared.as<double>();
   if (!std::isfinite(squared)) return zero(g);
-  AdamWStep step{hyper.lr, hyper.beta1, hyper.beta2, hyper.eps, hyper.weight_decay, 1.0f, 0, 0};
-  if (clip > 0) step.gradient_scale = static_cast<float>(std::min(1.0, static_cast<double>(clip) / std::sqrt(squared)));
+  AdamWStep step{hyper.lr, hyper.beta1, hyper.beta2, hyper.eps, hyper.weight_decay, hyper.gradient_scale, 0, 0};
+  const double unscale = static_cast<double>(hyper.gradient_scale), norm = unscale * std::sqrt(squared);
+  if (clip > 0) step.gradient_scale = static_cast<float>(unscale * std::min(1.0, static_cast<double>(clip) / norm));
   const double steps = static_cast<double>(hyper.step);
   step.correction1 = static_cast<float>(1 / (1 - std::pow(static_cast<double>(hyper.beta1), steps)));
   step.correction2 = static_cast<float>(1 / (1 - std::pow(static_cast<double>(hyper.beta2), steps)));

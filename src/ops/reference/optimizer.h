@@ -27,7 +27,8 @@ struct Moments {
 template <class T>
 void adamw(Matrix<T> w, Matrix<T> g, const Moments<T>& moments, const AdamW& hyper, double norm_squared, double clip) {
   const bool finite = std::isfinite(norm_squared);
-  const T factor = static_cast<T>(clip > 0 ? std::min(1.0, clip / std::sqrt(norm_squared)) : 1.0);
+  const double unscale = static_cast<double>(hyper.gradient_scale), norm = unscale * std::sqrt(norm_squared);
+  const T factor = static_cast<T>(clip > 0 ? unscale * std::min(1.0, clip / norm) : unscale);
   const T beta1 = static_cast<T>(hyper.beta1), beta2 = static_cast<T>(hyper.beta2), eps = static_cast<T>(hyper.eps);
   const T lr = static_cast<T>(hyper.lr), decay = static_cast<T>(hyper.weight_decay);
   // 1 - beta^t in double: in float it would lose digits at the first steps.

@@ -248,6 +248,30 @@ TEST_P(CpuBackendTest, AdamW) {
   }
 }
 
+/// A loss scale that is a power of two changes no bit, as long as nothing overflows: 1/256 undone is exactly the plain step.
+TEST_P(CpuBackendTest, AdamWUndoesTheLossScale) {
+  ReferenceBackend<float> reference;
+  cpu::CpuBackend subject(GetParam().bf16, *GetParam().loops);
+  for (Backend* backend : std::initializer_list<Backend*>{&reference, &subject}) {
+    for (const float clip : {0.0f, 1.0f, 1e6f}) {
+      std::vector<Values> weights;
+      for (const float scale : {1.0f, 256.0f}) {
+        Bench b(*backend);
+        Values gradient = normal(1000, 2);
+        for (float& g : gradient) g *= scale;
+        const Tensor w = b.master(1, 1000, normal(1000, 1)), g = b.master(1, 1000, gradient), norm = b.scalar(0);
+        AdamW hyper{1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 3};
+        hyper.gradient_scale = 1 / scale;
+        backend->sum_squares(norm, g);
+        backend->adamw(w, g, b.master(1, 1000, {}), b.master(1, 1000, {}), hyper, norm, clip);
+        weights.push_back(b.read(w));
+      }
+      EXPECT_EQ(weights[0], weights[1]) << backend->name() << ", clip " << clip;
+      EXPECT_NE(weights[0], normal(1000, 1));
+    }
+  }
+}
+
 /// A QuantizedWeight of two matrices (like gate and up) cut into shards.
 struct Quantized {
   QuantizedWeight weight;
