@@ -5,7 +5,8 @@
 
 namespace spectra::train {
 
-Activations::Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Memory& memory) {
+Activations::Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Recompute recompute,
+                         Memory& memory) {
   const int64_t n = batch * time, d = config.hidden, f = config.glu;
   const int64_t qkv = d + 2 * config.kv_dim(), chunk = std::min(n, kHeadRows);
   const auto activation = [&](int64_t rows, int64_t cols) { return memory.tensor(precision.activation, rows, cols); };
@@ -14,7 +15,7 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
   tokens = memory.tensor(DType::kI32, 1, n);
   targets = memory.tensor(DType::kI32, 1, n);
   stream.push_back(master(n, d));
-  for (int64_t l = 0; l < config.layers; ++l) {
+  const auto new_layer = [&] {
     LayerActivations layer;
     layer.attention_norm = activation(n, d);
     layer.attention_rstd = master(1, n);
@@ -25,8 +26,11 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
     layer.mlp_rstd = master(1, n);
     layer.gate_up = activation(n, 2 * f);
     layer.h = activation(n, f);
-    layers.push_back(layer);
-    stream.push_back(master(n, d));
+    return layer;
+  };
+  for (int64_t l = 0; l < config.layers; ++l) {
+    layers.push_back(l == 0 || recompute == Recompute::kNone ? new_layer() : layers[0]);
+    stream.push_back(l == 0 || recompute != Recompute::kFull ? master(n, d) : stream[1]);
     stream.push_back(master(n, d));
   }
   final_norm = activation(n, d);

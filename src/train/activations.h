@@ -5,6 +5,7 @@
 
 #include "model/config.h"
 #include "train/memory.h"
+#include "train/transformer.h"
 
 namespace spectra::train {
 
@@ -37,18 +38,19 @@ struct BackwardActivations {
 constexpr int64_t kHeadRows = 512;
 
 struct Activations {
-  Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Memory& memory);
+  Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Recompute recompute, Memory& memory);
 
   ops::Tensor tokens, targets;  ///< (1, N) i32
   /// The residual stream before each norm, 2L + 1 times (N, D) M. Number 0 is the embedding; a projection writes its output into
-  /// the next one, and the norm that reads it adds the one before.
+  /// the next one, and the norm that reads it adds the one before. Where layers are computed again, those in the middle of a layer
+  /// (odd numbers) are one and the same tensor.
   std::vector<ops::Tensor> stream;
-  std::vector<LayerActivations> layers;
-  ops::Tensor final_norm;  ///< (N, D) A, input of the head
-  ops::Tensor final_rstd;  ///< (1, N) M
-  ops::Tensor logits;      ///< (C, V) M
-  ops::Tensor logprobs;    ///< (1, N) M
-  ops::Tensor loss;        ///< (1, 1) f64
+  std::vector<LayerActivations> layers;  ///< the same tensors for every layer where they are computed again
+  ops::Tensor final_norm;                ///< (N, D) A, input of the head
+  ops::Tensor final_rstd;                ///< (1, N) M
+  ops::Tensor logits;                    ///< (C, V) M
+  ops::Tensor logprobs;                  ///< (1, N) M
+  ops::Tensor loss;                      ///< (1, 1) f64
   BackwardActivations backward;
 };
 

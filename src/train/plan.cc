@@ -43,7 +43,8 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
   const size_t activation_bytes = recipe.precision == "bf16" ? 2 : 4;
   plan.master_bytes = plan.gradient_bytes = fp32;
   plan.moment_bytes = 2 * fp32;
-  const uint64_t all = Transformer::memory_needed(plan.config, recipe.micro_batch, recipe.sequence, activation_bytes);
+  const uint64_t all = Transformer::memory_needed(plan.config, recipe.micro_batch, recipe.sequence, activation_bytes,
+                                                  recompute_from_name(recipe.recompute));
   plan.working_bytes = all - std::min(all, 4 * fp32);
   plan.model_bytes = fp32 / 2;
   plan.trainer_bytes = 3 * fp32;
@@ -53,7 +54,8 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
 }
 
 void require_resources(const Plan& plan, const fs::path& run) {
-  require_memory(plan.memory_bytes(), "training", "lower train.micro_batch or train.sequence, or take a smaller model");
+  require_memory(plan.memory_bytes(), "training",
+                 "lower train.micro_batch or train.sequence, set train.recompute to selective or full, or take a smaller model");
   require_disk(plan.disk_bytes, run, "the run's checkpoints");
 }
 

@@ -30,6 +30,7 @@ struct Recipe {
   int64_t seed = 1;
   std::string precision = "auto";
   int64_t micro_batch = 0;  ///< sequences of one forward and backward pass
+  std::string recompute = "none";
   // [schedule]
   double lr = 0, lr_second = 0, lr_min = 0;
   std::string warmup = "1%";  ///< tokens, or a percentage of train.tokens

@@ -94,9 +94,8 @@ std::string recipe_reference() {
     text += fmt::format("| `{}` | {} | {} | {} |\n", key.name, fallback, allowed(key), key.help);
   }
   return text +
-         "\nA run is continued with its own recipe: only `data.path` (for the same data elsewhere), `checkpoint.*` and "
-         "`validation.*` may "
-         "change.\n";
+         "\nA run is continued with its own recipe: only `data.path` (for the same data elsewhere), `train.recompute`, "
+         "`checkpoint.*` and\n`validation.*` may change.\n";
 }
 
 std::string recipe_sha256(const Recipe& recipe) {

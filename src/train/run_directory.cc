@@ -17,9 +17,11 @@ void check_same_recipe(const Recipe& recipe, const fs::path& run) {
   if (differences.empty()) return;
   std::string list;
   for (const std::string& difference : differences) list += (list.empty() ? "" : ", ") + difference;
-  throw bad_input(fmt::format("the recipe differs from that of {}: {}", run.string(), list),
-                  fmt::format("a run continues with its own recipe, {}; only checkpoint.*, validation.* and data.path may change",
-                              file.string()));
+  throw bad_input(
+      fmt::format("the recipe differs from that of {}: {}", run.string(), list),
+      fmt::format(
+          "a run continues with its own recipe, {}; only checkpoint.*, validation.*, train.recompute and data.path may change",
+          file.string()));
 }
 
 void check_same_data(const TrainerState& state, const format::TokenData& data, const Recipe& recipe, const fs::path& checkpoint) {

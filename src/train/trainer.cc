@@ -70,7 +70,7 @@ Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume)
       start(find_start(recipe, run, resume, data)),
       plan(checked_plan(recipe, data, start, run)),
       backend(ops::make_backend(recipe.precision)),
-      model(*backend, plan.config, recipe.micro_batch, recipe.sequence),
+      model(*backend, plan.config, recipe.micro_batch, recipe.sequence, recompute_from_name(recipe.recompute)),
       optimizer(*backend, model, recipe),
       loader(data.split("train"), recipe.sequence, static_cast<uint64_t>(recipe.seed), data.path().string()),
       validation(open_validation(recipe, data)) {

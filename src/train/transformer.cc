@@ -13,18 +13,21 @@ namespace spectra::train {
 using ops::Tensor;
 
 struct Transformer::Impl {
-  Impl(ops::Backend& backend_, const model::Config& config_, int64_t batch_, int64_t time_)
+  Impl(ops::Backend& backend_, const model::Config& config_, int64_t batch_, int64_t time_, Recompute recompute_)
       : backend(backend_),
         config(config_),
         batch(batch_),
         time(time_),
+        recompute(recompute_),
         memory(&backend_),
         weights(config, {backend_.activation(), backend_.master()}, memory),
-        acts(config, batch, time, {backend_.activation(), backend_.master()}, memory) {}
+        acts(config, batch, time, {backend_.activation(), backend_.master()}, recompute, memory) {}
 
   void load(std::span<const int32_t> tokens, std::span<const int32_t> targets);
   void forward();
   void forward_layer(size_t l);
+  void attention_block(size_t l, const Tensor& residual);
+  void mlp_block(size_t l, const Tensor& residual);
   void backward();
   void backward_layer(size_t l);
   template <class PerChunk>
@@ -35,6 +38,7 @@ struct Transformer::Impl {
   ops::Backend& backend;
   const model::Config config;
   const int64_t batch, time;
+  const Recompute recompute;
   Memory memory;
   Weights weights;
   Activations acts;
@@ -72,16 +76,29 @@ void Transformer::Impl::forward_layer(size_t l) {
   const Tensor& out = acts.stream[2 * l + 2];
   const Tensor before = l == 0 ? Tensor() : acts.stream[2 * l - 1];
 
-  backend.rmsnorm(a.attention_norm, a.attention_rstd, in, before, w.attention_norm.weight, config.norm_eps);
+  attention_block(l, before);
+  backend.linear(middle, a.attention, w.o.weight);
+  mlp_block(l, in);
+  backend.linear(out, a.h, w.down.weight);
+}
+
+/// attention(norm(x)), x += residual first. When computed again, the stream holds the sum already: no residual then.
+void Transformer::Impl::attention_block(size_t l, const Tensor& residual) {
+  const LayerWeights& w = weights.layers[l];
+  const LayerActivations& a = acts.layers[l];
+  backend.rmsnorm(a.attention_norm, a.attention_rstd, acts.stream[2 * l], residual, w.attention_norm.weight, config.norm_eps);
   backend.linear(a.qkv, a.attention_norm, w.qkv.weight);
   backend.rope(a.qkv, shape(), config.rope_theta, false);
   backend.attention(a.attention, a.lse, a.qkv, shape());
-  backend.linear(middle, a.attention, w.o.weight);
+}
 
-  backend.rmsnorm(a.mlp_norm, a.mlp_rstd, middle, in, w.mlp_norm.weight, config.norm_eps);
+/// swiglu(norm(x)), x += residual first.
+void Transformer::Impl::mlp_block(size_t l, const Tensor& residual) {
+  const LayerWeights& w = weights.layers[l];
+  const LayerActivations& a = acts.layers[l];
+  backend.rmsnorm(a.mlp_norm, a.mlp_rstd, acts.stream[2 * l + 1], residual, w.mlp_norm.weight, config.norm_eps);
   backend.linear(a.gate_up, a.mlp_norm, w.gate_up.weight);
   backend.swiglu(a.h, a.gate_up);
-  backend.linear(out, a.h, w.down.weight);
 }
 
 /// Head and cross-entropy in chunks of rows; per_chunk(first row, rows, dlogits) runs after each, while its logits exist.
@@ -113,6 +130,12 @@ void Transformer::Impl::backward_layer(size_t l) {
   const LayerActivations& a = acts.layers[l];
   const BackwardActivations& d = acts.backward;
 
+  if (recompute == Recompute::kFull) {
+    attention_block(l, Tensor());
+    backend.linear(acts.stream[2 * l + 1], a.attention, w.o.weight);
+    mlp_block(l, acts.stream[2 * l]);
+  }
+  if (recompute == Recompute::kSelective) mlp_block(l, Tensor());
   backend.copy(d.rounded, d.stream);
   backend.linear_dw(w.down.gradient, d.rounded, a.h);
   backend.linear_dx(d.h, d.rounded, w.down.weight);
@@ -121,6 +144,7 @@ void Transformer::Impl::backward_layer(size_t l) {
   backend.linear_dx(d.norm, d.gate_up, w.gate_up.weight);
   backend.rmsnorm_backward(d.stream, w.mlp_norm.gradient, d.norm, acts.stream[2 * l + 1], a.mlp_rstd, w.mlp_norm.weight);
 
+  if (recompute == Recompute::kSelective) attention_block(l, Tensor());
   backend.copy(d.rounded, d.stream);
   backend.linear_dw(w.o.gradient, d.rounded, a.attention);
   backend.linear_dx(d.attention, d.rounded, w.o.weight);
@@ -132,10 +156,17 @@ void Transformer::Impl::backward_layer(size_t l) {
                            w.attention_norm.weight);
 }
 
-Transformer::Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time) {
+Recompute recompute_from_name(const std::string& name) {
+  if (name == "none") return Recompute::kNone;
+  if (name == "selective") return Recompute::kSelective;
+  if (name == "full") return Recompute::kFull;
+  throw bad_input(fmt::format("unknown kind of recomputation \"{}\"", name), "use none, selective or full");
+}
+
+Transformer::Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time, Recompute recompute) {
   model::validate(config);
   SPECTRA_CHECK(batch > 0 && time > 0, "batch {}, time {}", batch, time);
-  impl_ = std::make_unique<Impl>(backend, config, batch, time);
+  impl_ = std::make_unique<Impl>(backend, config, batch, time, recompute);
 }
 
 Transformer::~Transformer() = default;
@@ -184,11 +215,12 @@ int64_t Transformer::batch() const { return impl_->batch; }
 int64_t Transformer::time() const { return impl_->time; }
 const model::Config& Transformer::config() const { return impl_->config; }
 
-uint64_t Transformer::memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes) {
+uint64_t Transformer::memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes,
+                                    Recompute recompute) {
   Memory counted(nullptr);
   const Precision precision{activation_bytes == 2 ? DType::kBf16 : DType::kF32, DType::kF32};
   const Weights weights(config, precision, counted);
-  const Activations activations(config, batch, time, precision, counted);
+  const Activations activations(config, batch, time, precision, recompute, counted);
   return counted.bytes();
 }
 

@@ -21,10 +21,21 @@ struct TrainedParameter {
   bool decayed() const { return info.role != model::Role::kNorm; }
 };
 
+/// What of the forward pass is kept for the backward pass; the rest is computed again there, from the same inputs by the same ops,
+/// so the gradients are the same bits.
+enum class Recompute : uint8_t {
+  kNone,       ///< everything is kept
+  kSelective,  ///< the residual stream before each norm; attention and MLP blocks are computed again, without o and down
+  kFull        ///< the residual stream before each layer; the layer is computed again, without down
+};
+/// "none", "selective" or "full".
+Recompute recompute_from_name(const std::string& name);
+
 class Transformer {
  public:
   /// Allocates parameters, gradients, moments and the activations of one micro-batch of `batch` x `time` tokens.
-  Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time);
+  Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time,
+              Recompute recompute = Recompute::kNone);
   ~Transformer();
 
   /// N(0, 0.02²) for matrices, 1 for norms; a pure function of seed and parameter name, the same for every family.
@@ -46,7 +57,8 @@ class Transformer {
   int64_t time() const;
   const model::Config& config() const;
   /// Bytes a Transformer of this shape allocates: parameters and optimizer, activations. For the preflight check.
-  static uint64_t memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes);
+  static uint64_t memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes,
+                                Recompute recompute = Recompute::kNone);
 
  private:
   struct Impl;

@@ -206,16 +206,21 @@ TEST(Transformer, MemoryNeededIsWhatIsAllocated) {
   for (const bool tied : {false, true}) {
     model::Config config = test::tiny_config(model::Family::kTernary, 2);
     config.tied = tied;
-    CountingBackend backend;
-    Transformer transformer(backend, config, 2, 5);
-    const uint64_t allocated = backend.total;
-    EXPECT_EQ(Transformer::memory_needed(config, 2, 5, 4), allocated);
-    EXPECT_LT(Transformer::memory_needed(config, 2, 5, 2), allocated);
-    const std::vector<int32_t> tokens = test::tokens(1, 10, config.vocab);
-    transformer.initialize(1);
-    transformer.quantize();
-    transformer.forward_backward(tokens, tokens, 1);
-    EXPECT_EQ(backend.total, allocated) << "a step allocates";
+    uint64_t before = UINT64_MAX;
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kSelective, Recompute::kFull}) {
+      CountingBackend backend;
+      Transformer transformer(backend, config, 2, 5, recompute);
+      const uint64_t allocated = backend.total;
+      EXPECT_EQ(Transformer::memory_needed(config, 2, 5, 4, recompute), allocated);
+      EXPECT_LT(Transformer::memory_needed(config, 2, 5, 2, recompute), allocated);
+      EXPECT_LT(allocated, before);
+      before = allocated;
+      const std::vector<int32_t> tokens = test::tokens(1, 10, config.vocab);
+      transformer.initialize(1);
+      transformer.quantize();
+      transformer.forward_backward(tokens, tokens, 1);
+      EXPECT_EQ(backend.total, allocated) << "a step allocates";
+    }
   }
 }
 
