@@ -46,6 +46,8 @@ struct QuantizeSpec {
 struct AttentionShape {
   int64_t batch, time;  ///< B, T
   int64_t heads, kv_heads, head_dim;
+  /// Device values (N): the first position of its sequence that token n may see, 0 to its own (a document mask); nullptr = all 0.
+  const int32_t* first_key = nullptr;
 };
 
 /// Hyperparameters of one AdamW step (Loshchilov & Hutter 2019), decoupled decay: w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w).
@@ -106,7 +108,7 @@ class Backend {
   /// qkv (N, (H + 2K) E). Position of token n is n mod T. `inverse`: the backward, rotation by the negative angle.
   virtual void rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) = 0;
 
-  // --- causal attention, scale 1/sqrt(E), no T x T matrix in memory --------------------------------------------
+  // --- causal attention, scale 1/sqrt(E), no T x T matrix in memory; a query sees the keys from its first_key to itself --
   /// out (N, H E) activation, lse (B H, T) master = log sum exp of the scaled scores of each query.
   virtual void attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) = 0;
   /// dqkv (N, (H + 2K) E) = gradient (overwrites), from dout (N, H E).

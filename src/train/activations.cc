@@ -14,6 +14,7 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
 
   tokens = memory.tensor(DType::kI32, 1, n);
   targets = memory.tensor(DType::kI32, 1, n);
+  first_keys = memory.tensor(DType::kI32, 1, n);
   stream.push_back(master(n, d));
   const auto new_layer = [&] {
     LayerActivations layer;

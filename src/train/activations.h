@@ -41,6 +41,7 @@ struct Activations {
   Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Recompute recompute, Memory& memory);
 
   ops::Tensor tokens, targets;  ///< (1, N) i32
+  ops::Tensor first_keys;       ///< (1, N) i32: the document mask of attention
   /// The residual stream before each norm, 2L + 1 times (N, D) M. Number 0 is the embedding; a projection writes its output into
   /// the next one, and the norm that reads it adds the one before. Where layers are computed again, those in the middle of a layer
   /// (odd numbers) are one and the same tensor.

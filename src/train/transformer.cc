@@ -23,7 +23,7 @@ struct Transformer::Impl {
         weights(config, {backend_.activation(), backend_.master()}, memory),
         acts(config, batch, time, {backend_.activation(), backend_.master()}, recompute, memory) {}
 
-  void load(std::span<const int32_t> tokens, std::span<const int32_t> targets);
+  void load(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<const int32_t> first_keys);
   void forward();
   void forward_layer(size_t l);
   void attention_block(size_t l, const Tensor& residual);
@@ -32,7 +32,10 @@ struct Transformer::Impl {
   void backward_layer(size_t l);
   template <class PerChunk>
   void head_loss(bool gradient, float scale, PerChunk&& per_chunk);
-  ops::AttentionShape shape() const { return {batch, time, config.heads, config.kv_heads, config.head_dim()}; }
+  ops::AttentionShape shape() const {
+    const int32_t* first_keys = masked ? acts.first_keys.as<int32_t>() : nullptr;
+    return {batch, time, config.heads, config.kv_heads, config.head_dim(), first_keys};
+  }
   int64_t tokens_per_batch() const { return batch * time; }
 
   ops::Backend& backend;
@@ -42,10 +45,12 @@ struct Transformer::Impl {
   Memory memory;
   Weights weights;
   Activations acts;
+  bool masked = false;  ///< the batch at hand has first_keys
 };
 
 /// Copies one micro-batch to the device. Throws Error for a token that the embedding has no row for.
-void Transformer::Impl::load(std::span<const int32_t> tokens, std::span<const int32_t> targets) {
+void Transformer::Impl::load(std::span<const int32_t> tokens, std::span<const int32_t> targets,
+                             std::span<const int32_t> first_keys) {
   const size_t n = static_cast<size_t>(tokens_per_batch());
   SPECTRA_CHECK(tokens.size() == n && targets.size() == n, "{} tokens, {} targets, {} wanted", tokens.size(), targets.size(), n);
   for (size_t i = 0; i < n; ++i) {
@@ -57,6 +62,14 @@ void Transformer::Impl::load(std::span<const int32_t> tokens, std::span<const in
   }
   backend.copy_in_tokens(acts.tokens, tokens.data());
   backend.copy_in_tokens(acts.targets, targets.data());
+  masked = !first_keys.empty();
+  if (!masked) return;
+  SPECTRA_CHECK(first_keys.size() == n, "{} first keys for {} tokens", first_keys.size(), n);
+  for (size_t i = 0; i < n; ++i) {
+    const int64_t position = static_cast<int64_t>(i) % time;
+    SPECTRA_CHECK(first_keys[i] >= 0 && first_keys[i] <= position, "position {} first sees {}", position, first_keys[i]);
+  }
+  backend.copy_in_tokens(acts.first_keys, first_keys.data());
 }
 
 void Transformer::Impl::forward() {
@@ -183,9 +196,10 @@ void Transformer::initialize(uint64_t seed) {
 std::vector<TrainedParameter>& Transformer::parameters() { return impl_->weights.parameters; }
 void Transformer::quantize() { impl_->weights.quantize(impl_->backend); }
 
-void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale) {
+void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale,
+                                   std::span<const int32_t> first_keys) {
   Impl& m = *impl_;
-  m.load(tokens, targets);
+  m.load(tokens, targets, first_keys);
   m.forward();
   m.head_loss(true, scale, [&m](int64_t row, int64_t rows, const Tensor& dlogits) {
     m.backend.linear_dw(m.weights.head.gradient, dlogits, m.acts.final_norm.row_range(row, rows));
@@ -194,9 +208,10 @@ void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<co
   m.backward();
 }
 
-void Transformer::evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs) {
+void Transformer::evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs,
+                           std::span<const int32_t> first_keys) {
   Impl& m = *impl_;
-  m.load(tokens, targets);
+  m.load(tokens, targets, first_keys);
   m.forward();
   m.head_loss(false, 0.0f, [](int64_t, int64_t, const Tensor&) {});
   if (logprobs.empty()) return;

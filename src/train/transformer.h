@@ -45,10 +45,14 @@ class Transformer {
   void quantize();
 
   /// Adds to gradients() the gradient of scale * (sum of losses) and returns nothing to the host: see loss().
-  /// `tokens` and `targets`: batch * time each, row by row; target -1 = not scored.
-  void forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale);
+  /// `tokens` and `targets`: batch * time each, row by row; target -1 = not scored. `first_keys`: for each token the first position
+  /// (0 to its own) of its sequence that it may attend to, as where its document begins; empty = all 0. Positions are not
+  /// restarted: RoPE only sees their differences.
+  void forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale,
+                        std::span<const int32_t> first_keys = {});
   /// Forward only; adds to loss(). `logprobs`: batch * time values of log p(target), or empty.
-  void evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs = {});
+  void evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs = {},
+                std::span<const int32_t> first_keys = {});
   /// Sum of losses (nats) since reset_loss(). Synchronizes.
   double loss();
   void reset_loss();

@@ -224,6 +224,22 @@ void softmax_row(float* out, const float* s, int64_t len, int64_t n, float scale
   total = sum(sums);
 }
 
+/// The keys before the first that any query of the block sees, in whole vectors: nothing is computed for them.
+inline int64_t unseen_keys(const AttentionTask& task, int64_t begin, int64_t rows) {
+  if (task.first_key == nullptr) return 0;
+  int64_t first = task.first_key[begin];
+  for (int64_t r = 1; r < rows; ++r) first = smaller(first, task.first_key[begin + r]);
+  return first / 16 * 16;
+}
+
+/// Scores of keys that a query does not see, of those from `skip` on, become -infinity.
+inline void hide_keys(const AttentionTask& task, float* scores, int64_t stride, int64_t begin, int64_t rows, int64_t skip) {
+  if (task.first_key == nullptr) return;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = skip; j < task.first_key[begin + r]; ++j) scores[r * stride + j] = -INFINITY;
+  }
+}
+
 template <class W>
 void attention(const AttentionTask& task) {
   using T = typename W::Stored;
@@ -236,15 +252,19 @@ void attention(const AttentionTask& task) {
   for (int64_t g = 0; g < task.group; ++g) {
     for (int64_t begin = 0; begin < task.time; begin += kQueryBlock) {
       const int64_t rows = smaller(kQueryBlock, task.time - begin), keys = round_up(begin + rows, 16);
+      const int64_t skip = unseen_keys(task, begin, rows), skip_words = skip / W::kPer;
       pack_rows<W>(s.q_rows, static_cast<const T*>(task.q) + begin * task.qkv_stride + g * e, task.qkv_stride, rows, e);
-      tile<W>(s.scores, s.time, {s.q_rows, words, 1}, s.k_transposed, s.time, rows, keys, words, false);
+      tile<W>(s.scores + skip, s.time, {s.q_rows, words, 1}, s.k_transposed + skip, s.time, rows, keys - skip, words, false);
+      hide_keys(task, s.scores, s.time, begin, rows, skip);
       float totals[kQueryBlock];
       for (int64_t r = 0; r < rows; ++r) {
         float top;
-        softmax_row<W>(s.rows + r * s.time / W::kPer, s.scores + r * s.time, begin + r + 1, keys, scale, top, totals[r]);
+        softmax_row<W>(s.rows + r * s.time / W::kPer + skip_words, s.scores + r * s.time + skip, begin + r + 1 - skip, keys - skip,
+                       scale, top, totals[r]);
         task.lse[g * task.time + begin + r] = top + logf(totals[r]);
       }
-      tile<W>(s.block_out, s.width, {s.rows, s.time / W::kPer, 1}, s.v_interleaved, s.width, rows, s.width, keys / W::kPer, false);
+      tile<W>(s.block_out, s.width, {s.rows + skip_words, s.time / W::kPer, 1}, s.v_interleaved + skip_words * s.width, s.width,
+              rows, s.width, (keys - skip) / W::kPer, false);
       for (int64_t r = 0; r < rows; ++r) {
         T* out = static_cast<T*>(task.out) + (begin + r) * task.out_stride + g * e;
         const Vec normal = set(1.0f / totals[r]);
@@ -275,10 +295,10 @@ float shared_gradient(const AttentionTask& task, int64_t g, int64_t token) {
   return sum(dot);
 }
 
-/// P and dS of a block, from S and dP, in the forms that the three products after them read.
+/// P and dS of a block and its keys [skip, keys), from S and dP, in the forms that the three products after them read.
 template <class W>
-void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, int64_t g, int64_t begin, int64_t rows, int64_t keys,
-                     float scale) {
+void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, int64_t g, int64_t begin, int64_t rows, int64_t skip,
+                     int64_t keys, float scale) {
   using T = typename W::Stored;
   for (int64_t r = 0; r < rows; r += W::kPer) {
     float lse[W::kPer], delta[W::kPer];
@@ -289,7 +309,7 @@ void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, in
       lse[i] = inside ? task.lse[g * task.time + begin + r + i] : 0;
       delta[i] = inside ? shared_gradient<T>(task, g, begin + r + i) : 0;
     }
-    for (int64_t j = 0; j < keys; j += 16) {
+    for (int64_t j = skip; j < keys; j += 16) {
       Gradient both[W::kPer];
       for (int64_t i = 0; i < W::kPer; ++i) {
         const int64_t at = (r + i) * s.time + j;
@@ -330,19 +350,23 @@ void attention_backward(const AttentionTask& task) {
     for (int64_t begin = 0; begin < task.time; begin += kQueryBlock) {
       const int64_t rows = smaller(kQueryBlock, task.time - begin), keys = round_up(begin + rows, 16);
       const int64_t row_words = round_up(rows, W::kPer) / W::kPer;
+      const int64_t skip = unseen_keys(task, begin, rows), skip_words = skip / W::kPer;
       const T* q = static_cast<const T*>(task.q) + begin * task.qkv_stride + g * e;
       const T* dout = static_cast<const T*>(task.dout) + begin * task.out_stride + g * e;
       pack_rows<W>(s.q_rows, q, task.qkv_stride, rows, e);
       pack_rows<W>(s.do_rows, dout, task.out_stride, rows, e);
       pack_interleaved<W>(s.q_interleaved, q, task.qkv_stride, rows, e, row_words * W::kPer, s.width);
       pack_interleaved<W>(s.do_interleaved, dout, task.out_stride, rows, e, row_words * W::kPer, s.width);
-      tile<W>(s.scores, s.time, {s.q_rows, words, 1}, s.k_transposed, s.time, rows, keys, words, false);
-      tile<W>(s.dscores, s.time, {s.do_rows, words, 1}, s.v_transposed, s.time, rows, keys, words, false);
-      block_gradients<W>(task, s, g, begin, rows, keys, scale);
-      const int64_t seen = begin + rows;  // keys without padding
-      tile<W>(s.dv, s.width, {s.p_interleaved, 1, s.time}, s.do_interleaved, s.width, seen, s.width, row_words, true);
-      tile<W>(s.dk, s.width, {s.ds_interleaved, 1, s.time}, s.q_interleaved, s.width, seen, s.width, row_words, true);
-      tile<W>(s.block_out, s.width, {s.rows, s.time / W::kPer, 1}, s.k_interleaved, s.width, rows, s.width, keys / W::kPer, false);
+      tile<W>(s.scores + skip, s.time, {s.q_rows, words, 1}, s.k_transposed + skip, s.time, rows, keys - skip, words, false);
+      tile<W>(s.dscores + skip, s.time, {s.do_rows, words, 1}, s.v_transposed + skip, s.time, rows, keys - skip, words, false);
+      hide_keys(task, s.scores, s.time, begin, rows, skip);
+      block_gradients<W>(task, s, g, begin, rows, skip, keys, scale);
+      const int64_t seen = begin + rows - skip;  // keys without padding
+      const Left p{s.p_interleaved + skip, 1, s.time}, ds{s.ds_interleaved + skip, 1, s.time};
+      tile<W>(s.dv + skip * s.width, s.width, p, s.do_interleaved, s.width, seen, s.width, row_words, true);
+      tile<W>(s.dk + skip * s.width, s.width, ds, s.q_interleaved, s.width, seen, s.width, row_words, true);
+      tile<W>(s.block_out, s.width, {s.rows + skip_words, s.time / W::kPer, 1}, s.k_interleaved + skip_words * s.width, s.width,
+              rows, s.width, (keys - skip) / W::kPer, false);
       T* dq = static_cast<T*>(task.dq) + begin * task.qkv_stride + g * e;
       store_gradient<T>(dq, task.qkv_stride, s.block_out, s.width, rows, e);
     }

@@ -106,6 +106,7 @@ void CpuBackend::each_kv_head(const AttentionTask& first, Tensor qkv, Tensor out
     task.q = moved(first.q, q_at), task.k = moved(first.k, k_at), task.v = moved(first.v, v_at);
     task.dq = moved(first.dq, q_at), task.dk = moved(first.dk, k_at), task.dv = moved(first.dv, v_at);
     task.out = moved(first.out, out_at), task.dout = moved(first.dout, out_at);
+    if (shape.first_key != nullptr) task.first_key = shape.first_key + token;
     task.lse = first.lse + i * group * shape.time;
     task.scratch = all_scratch + thread_index() * scratch;
     attend(task);

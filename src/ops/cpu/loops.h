@@ -28,6 +28,7 @@ struct CodeCounts {
 /// group starts g * head_dim elements (lse: g * time) further. Strides are in elements between tokens.
 struct AttentionTask {
   int64_t time, head_dim, group;
+  const int32_t* first_key;  // (time): the first key that each query sees; nullptr = all 0
   const void *q, *k, *v;
   int64_t qkv_stride;
   void* out;

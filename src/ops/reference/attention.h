@@ -32,12 +32,17 @@ struct AttentionHead {
   }
 };
 
+/// The first key that query t of sequence b sees.
+inline int64_t first_key(const AttentionShape& shape, int64_t b, int64_t t) {
+  return shape.first_key == nullptr ? 0 : shape.first_key[b * shape.time + t];
+}
+
 template <class T>
-void attend(const AttentionHead<T>& head, int64_t t, T* out, T& lse) {
+void attend(const AttentionHead<T>& head, int64_t first, int64_t t, T* out, T& lse) {
   T largest = -std::numeric_limits<T>::infinity(), sum = 0;
-  for (int64_t j = 0; j <= t; ++j) largest = std::max(largest, head.score(t, j));
+  for (int64_t j = first; j <= t; ++j) largest = std::max(largest, head.score(t, j));
   std::fill_n(out, head.dim, T(0));
-  for (int64_t j = 0; j <= t; ++j) {
+  for (int64_t j = first; j <= t; ++j) {
     const T p = std::exp(head.score(t, j) - largest);
     sum += p;
     for (int64_t e = 0; e < head.dim; ++e) out[e] += p * head.v[j * head.stride + e];
@@ -52,21 +57,31 @@ void attention(Matrix<T> out, T* lse, Matrix<T> qkv, const AttentionShape& shape
     for (int64_t h = 0; h < shape.heads; ++h) {
       const AttentionHead<T> head(qkv, shape, b, h);
       for (int64_t t = 0; t < shape.time; ++t) {
-        attend(head, t, out.row(b * shape.time + t) + h * shape.head_dim, lse[(b * shape.heads + h) * shape.time + t]);
+        T* to = out.row(b * shape.time + t) + h * shape.head_dim;
+        attend(head, first_key(shape, b, t), t, to, lse[(b * shape.heads + h) * shape.time + t]);
       }
     }
   }
 }
 
-/// Adds the gradients that query t of one head causes. With p_j = exp(s_j - lse) and dp_j = dout · v_j:
+/// One query of one head: its gradient, output, log-sum-exp and the keys [first, t] that it sees.
+template <class T>
+struct Query {
+  const T *dout, *out;
+  T lse;
+  int64_t first, t;
+};
+
+/// Adds the gradients that one query causes. With p_j = exp(s_j - lse) and dp_j = dout · v_j:
 /// ds_j = p_j (dp_j - Σ p dp), and Σ p dp = dout · out (Dao 2023, FlashAttention-2, algorithm 2).
 template <class T>
-void attend_backward(const AttentionHead<T>& grad, const T* dout, const T* out, T lse, const AttentionHead<T>& head, int64_t t) {
-  const int64_t stride = head.stride, dim = head.dim;
+void attend_backward(const AttentionHead<T>& grad, const AttentionHead<T>& head, const Query<T>& query) {
+  const int64_t stride = head.stride, dim = head.dim, t = query.t;
+  const T *dout = query.dout, *out = query.out;
   T mean = 0;
   for (int64_t e = 0; e < dim; ++e) mean += dout[e] * out[e];
-  for (int64_t j = 0; j <= t; ++j) {
-    const T p = std::exp(head.score(t, j) - lse);
+  for (int64_t j = query.first; j <= t; ++j) {
+    const T p = std::exp(head.score(t, j) - query.lse);
     T dp = 0;
     for (int64_t e = 0; e < dim; ++e) dp += dout[e] * head.v[j * stride + e];
     const T ds = p * (dp - mean) / std::sqrt(static_cast<T>(dim));
@@ -86,7 +101,8 @@ void attention_backward(Matrix<T> dqkv, Matrix<T> dout, Matrix<T> out, const T* 
       const AttentionHead<T> head(qkv, shape, b, h), grad(dqkv, shape, b, h);
       for (int64_t t = 0; t < shape.time; ++t) {
         const int64_t n = b * shape.time + t, column = h * shape.head_dim;
-        attend_backward(grad, dout.row(n) + column, out.row(n) + column, lse[(b * shape.heads + h) * shape.time + t], head, t);
+        const T sum = lse[(b * shape.heads + h) * shape.time + t];
+        attend_backward(grad, head, Query<T>{dout.row(n) + column, out.row(n) + column, sum, first_key(shape, b, t), t});
       }
     }
   }

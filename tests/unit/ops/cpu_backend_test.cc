@@ -198,6 +198,36 @@ TEST_P(CpuBackendTest, Attention) {
   }
 }
 
+/// Documents of `lengths`, again and again, over whole sequences of `time`: for each token where its document begins.
+std::vector<int32_t> first_keys(int64_t batch, int64_t time, const std::vector<int32_t>& lengths) {
+  std::vector<int32_t> first;
+  size_t document = 0;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int32_t t = 0, begin = 0; t < time; ++t) {
+      if (t == begin + lengths[document % lengths.size()]) begin = t, ++document;
+      first.push_back(begin);
+    }
+  }
+  return first;
+}
+
+TEST_P(CpuBackendTest, AttentionWithinDocuments) {
+  for (const std::vector<int32_t>& lengths : {std::vector<int32_t>{1}, {16, 33, 7}, {100, 64}, {1000}}) {
+    const std::vector<int32_t> first = first_keys(2, 205, lengths);
+    check([&](Bench& b) {
+      const AttentionShape shape{2, 205, 4, 2, 24, first.data()};
+      const int64_t rows = 2 * 205, width = 8 * 24, out_width = 4 * 24;
+      const Tensor qkv = b.activation(rows, width, normal(rows * width, 1, 1.5)), out = b.activation(rows, out_width, {});
+      const Tensor lse = b.master(8, 205, {}), dqkv = b.activation(rows, width, normal(rows * width, 3));
+      b.backend.attention(out, lse, qkv, shape);
+      b.backend.attention_backward(dqkv, b.activation(rows, out_width, normal(rows * out_width, 2)), out, lse, qkv, shape);
+      std::vector<Values> results = {b.read(out), b.read(lse), b.read(dqkv.col_range(6 * 24, 2 * 24))};
+      if (lengths[0] != 1) results.push_back(b.read(dqkv.col_range(0, 6 * 24)));  // one key a query: no gradient but rounding
+      return results;
+    });
+  }
+}
+
 TEST_P(CpuBackendTest, SwiGlu) {
   for (const int64_t width : {5, 64, 90}) {
     check([width](Bench& b) {

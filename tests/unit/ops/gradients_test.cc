@@ -120,6 +120,20 @@ TEST_P(AttentionGradients, QueriesKeysValues) {
   backend.attention_backward(dqkv, dout, out, lse, qkv, shape);
   expect_gradient("qkv", qkv, dqkv, loss);
 }
+
+TEST_P(AttentionGradients, WithinDocuments) {
+  const std::vector<int32_t> first = {0, 0, 0, 3, 3, 5, 0, 1, 1, 1, 1, 1};  // documents of 3, 2, 1 and 1, 5 tokens
+  const AttentionShape shape{2, 6, 4, GetParam(), 4, first.data()};
+  const int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
+  const Tensor qkv = random(12, width), out = zeros(12, 16), lse = zeros(8, 6), dout = random(12, 16), dqkv = random(12, width);
+  const auto loss = [&] {
+    backend.attention(out, lse, qkv, shape);
+    return dot(out, dout);
+  };
+  loss();
+  backend.attention_backward(dqkv, dout, out, lse, qkv, shape);
+  expect_gradient("qkv", qkv, dqkv, loss);
+}
 INSTANTIATE_TEST_SUITE_P(KvHeads, AttentionGradients, ::testing::Values(1, 2, 4));
 
 TEST_F(Gradients, SwiGlu) {

@@ -23,6 +23,16 @@ TEST_F(Reference, AttentionIsCausalAndStaysInItsSequence) {
   }
 }
 
+TEST_F(Reference, AttentionStaysInItsDocument) {
+  const std::vector<int32_t> first = {0, 0, 2, 2, 2};  // documents of 2 and 3 tokens
+  const AttentionShape masked{1, 5, 2, 1, 4, first.data()}, plain{1, 2, 2, 1, 4}, rest{1, 3, 2, 1, 4};
+  const Tensor qkv = random(5, 16), out = zeros(5, 8), alone = zeros(5, 8), lse = zeros(2, 5);
+  backend.attention(out, lse, qkv, masked);
+  backend.attention(alone.row_range(0, 2), zeros(2, 2), qkv.row_range(0, 2), plain);
+  backend.attention(alone.row_range(2, 3), zeros(2, 3), qkv.row_range(2, 3), rest);
+  EXPECT_EQ(std::memcmp(out.data, alone.data, out.bytes()), 0);
+}
+
 // The first query of a sequence sees only its own value: head h gets the value of head h / (H/K).
 TEST_F(Reference, QueryHeadsShareKeyValueHeadsInRuns) {
   const AttentionShape shape{1, 1, 4, 2, 3};
