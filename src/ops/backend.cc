@@ -19,10 +19,11 @@ void Backend::copy_in_tokens(Tensor to, const int32_t* from) { std::memcpy(to.as
 std::unique_ptr<Backend> make_backend(const std::string& precision) {
   if (precision == "reference-fp64") return std::make_unique<ReferenceBackend<double>>();
   if (precision == "reference") return std::make_unique<ReferenceBackend<float>>();
-  if (precision == "fp32") return make_cpu_backend(false);
-  if (precision == "bf16") return make_cpu_backend(true);
-  if (precision == "auto") return make_cpu_backend(cpu_features().avx512_bf16);
-  throw bad_input(fmt::format("unknown precision \"{}\"", precision), "use auto, bf16, fp32, reference or reference-fp64");
+  if (precision == "fp32") return make_cpu_backend(DType::kF32);
+  if (precision == "bf16") return make_cpu_backend(DType::kBf16);
+  if (precision == "fp16") return make_cpu_backend(DType::kF16);
+  if (precision == "auto") return make_cpu_backend(cpu_features().avx512_bf16 ? DType::kBf16 : DType::kF32);
+  throw bad_input(fmt::format("unknown precision \"{}\"", precision), "use auto, bf16, fp16, fp32, reference or reference-fp64");
 }
 
 }  // namespace spectra::ops

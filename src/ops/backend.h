@@ -2,11 +2,11 @@
 #pragma once
 // Every operation of a training step, forward and backward, on one device. The trainer is written against this interface:
 //   ReferenceBackend<float|double>  plain loops, obviously right; in double it is what finite differences check
-//   CpuBackend                      oneDNN GEMMs in bf16 (or fp32) and fused loops
+//   CpuBackend                      oneDNN GEMMs in bf16, fp32 or fp16, and fused loops
 // A GPU backend implements the same list. An op takes explicit tensors, allocates nothing after the first step of a
 // shape, and results that steer later ops (scales, gradient norm) stay in device memory.
 //
-// Types: `activation()` is what GEMMs read and activations are kept in (bf16, fp32, fp64); `master()` is what parameters,
+// Types: `activation()` is what GEMMs read and activations are kept in (bf16, fp16, fp32, fp64); `master()` is what parameters,
 // gradients, moments, the residual stream, norm statistics and losses are kept in (fp32; fp64 in the reference in double). All sums
 // are in master precision and in a fixed order: the same inputs and thread count give the same bits.
 //
@@ -137,7 +137,8 @@ class Backend {
   virtual size_t scratch_bytes() const = 0;
 };
 
-/// `precision`: "reference-fp64", "reference" (plain fp32), "fp32", "bf16". Throws Error when this CPU cannot ("bf16" without
+/// `precision`: "reference-fp64", "reference" (plain fp32), "fp32", "bf16", "fp16" (runs everywhere; what overflows becomes
+/// infinite and ends in a gradient norm that is not finite). Throws Error when this CPU cannot ("bf16" without
 /// AVX512_BF16: oneDNN would emulate it, slower than fp32); "auto" picks bf16 where the CPU has it and fp32 elsewhere.
 std::unique_ptr<Backend> make_backend(const std::string& precision);
 

@@ -25,6 +25,10 @@ struct DTypeOf<bf16> {
   static constexpr DType value = DType::kBf16;
 };
 template <>
+struct DTypeOf<fp16> {
+  static constexpr DType value = DType::kF16;
+};
+template <>
 struct DTypeOf<int32_t> {
   static constexpr DType value = DType::kI32;
 };

@@ -40,7 +40,7 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
   plan.micro_batches = plan.batch_sequences / recipe.micro_batch;
   plan.warmup_steps = (recipe.warmup_tokens() + recipe.batch_tokens - 1) / recipe.batch_tokens;
   const uint64_t fp32 = 4 * static_cast<uint64_t>(plan.parameters.total());
-  const size_t activation_bytes = recipe.precision == "bf16" ? 2 : 4;
+  const size_t activation_bytes = recipe.precision == "bf16" || recipe.precision == "fp16" ? 2 : 4;
   plan.master_bytes = plan.gradient_bytes = fp32;
   plan.moment_bytes = 2 * fp32;
   const uint64_t all = Transformer::memory_needed(plan.config, recipe.micro_batch, recipe.sequence, activation_bytes,

@@ -30,7 +30,7 @@ std::vector<Key> make_keys() {
        "arithmetic of GEMMs and activations",
        0,
        0,
-       {"auto", "bf16", "fp32", "reference"}},
+       {"auto", "bf16", "fp16", "fp32", "reference"}},
       {"train.micro_batch", &R::micro_batch, "the largest divisor of the batch with at most 4096 tokens",
        "sequences of one forward and backward pass", 1, kDimension},
       {"train.recompute",

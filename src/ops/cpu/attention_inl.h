@@ -375,30 +375,40 @@ void attention_backward(const AttentionTask& task) {
   store_gradient<T>(task.dv, task.qkv_stride, s.dv, s.width, task.time, e);
 }
 
+/// Entries of what is stored as T; W: how attention multiplies it.
+template <class T, class W>
+constexpr void fill_type(Loops& t, Type type) {
+  t.scale[type] = scale<T>;
+  t.rmsnorm[type] = rmsnorm<T>, t.rmsnorm_backward[type] = rmsnorm_backward<T>;
+  t.rope[type] = rope<T>;
+  t.swiglu[type] = swiglu<T>, t.swiglu_backward[type] = swiglu_backward<T>;
+  t.ternary_codes[type] = ternary_codes<T>, t.binary_codes[type] = binary_codes<T>;
+  t.attention_scratch[type] = attention_scratch<W>;
+  t.attention[type] = attention<W>, t.attention_backward[type] = attention_backward<W>;
+}
+
+/// Entries [a][kFloat], [a][kBf16], [a][kFp16] of what mixes two types; A is type a's.
+template <class A>
+constexpr void fill_pairs(Loops& t, Type a) {
+  t.convert[a][kFloat] = convert<A, float>, t.convert[a][kBf16] = convert<A, bf16>, t.convert[a][kFp16] = convert<A, fp16>;
+  t.add[a][kFloat] = add<A, float>, t.add[a][kBf16] = add<A, bf16>, t.add[a][kFp16] = add<A, fp16>;
+  t.cross_entropy[a][kFloat] = cross_entropy<A, float>;
+  t.cross_entropy[a][kBf16] = cross_entropy<A, bf16>;
+  t.cross_entropy[a][kFp16] = cross_entropy<A, fp16>;
+}
+
 /// The whole table; H: how attention multiplies bf16.
 template <class H>
 constexpr Loops make_loops(const char* name) {
-  using F = FloatWords<float>;
   Loops t{};
   t.name = name;
-  t.convert[0][0] = convert<float, float>, t.convert[0][1] = convert<float, bf16>;
-  t.convert[1][0] = convert<bf16, float>, t.convert[1][1] = convert<bf16, bf16>;
-  t.add[0][0] = add<float, float>, t.add[0][1] = add<float, bf16>;
-  t.add[1][0] = add<bf16, float>, t.add[1][1] = add<bf16, bf16>;
-  t.scale[0] = scale<float>, t.scale[1] = scale<bf16>;
-  t.rmsnorm[0] = rmsnorm<float>, t.rmsnorm[1] = rmsnorm<bf16>;
-  t.rmsnorm_backward[0] = rmsnorm_backward<float>, t.rmsnorm_backward[1] = rmsnorm_backward<bf16>;
-  t.rope[0] = rope<float>, t.rope[1] = rope<bf16>;
-  t.swiglu[0] = swiglu<float>, t.swiglu[1] = swiglu<bf16>;
-  t.swiglu_backward[0] = swiglu_backward<float>, t.swiglu_backward[1] = swiglu_backward<bf16>;
-  t.cross_entropy[0][0] = cross_entropy<float, float>, t.cross_entropy[0][1] = cross_entropy<float, bf16>;
-  t.cross_entropy[1][0] = cross_entropy<bf16, float>, t.cross_entropy[1][1] = cross_entropy<bf16, bf16>;
+  fill_type<float, FloatWords<float>>(t, kFloat);
+  fill_type<bf16, H>(t, kBf16);
+  fill_type<fp16, FloatWords<fp16>>(t, kFp16);
+  fill_pairs<float>(t, kFloat);
+  fill_pairs<bf16>(t, kBf16);
+  fill_pairs<fp16>(t, kFp16);
   t.sum_squares = sum_squares, t.adamw = adamw, t.sums = sums;
-  t.ternary_codes[0] = ternary_codes<float>, t.ternary_codes[1] = ternary_codes<bf16>;
-  t.binary_codes[0] = binary_codes<float>, t.binary_codes[1] = binary_codes<bf16>;
-  t.attention_scratch[0] = attention_scratch<F>, t.attention_scratch[1] = attention_scratch<H>;
-  t.attention[0] = attention<F>, t.attention[1] = attention<H>;
-  t.attention_backward[0] = attention_backward<F>, t.attention_backward[1] = attention_backward<H>;
   return t;
 }
 

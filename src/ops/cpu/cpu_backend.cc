@@ -9,26 +9,27 @@
 
 namespace spectra::ops {
 
-std::unique_ptr<Backend> make_cpu_backend(bool bf16) {
-  if (bf16 && !cpu_features().avx512_bf16) {
+std::unique_ptr<Backend> make_cpu_backend(DType activation) {
+  if (activation == DType::kBf16 && !cpu_features().avx512_bf16) {
     throw Error(Exit::kFailed, fmt::format("bf16 needs a CPU with AVX512_BF16; this is \"{}\"", cpu_name()), "use fp32 or auto");
   }
-  return std::make_unique<cpu::CpuBackend>(bf16, cpu::loops());
+  return std::make_unique<cpu::CpuBackend>(activation, cpu::loops());
 }
 
 namespace cpu {
 
-CpuBackend::CpuBackend(bool bf16, const Loops& loops) : activation_(bf16 ? DType::kBf16 : DType::kF32), loops_(loops) {
+CpuBackend::CpuBackend(DType activation, const Loops& loops) : activation_(activation), loops_(loops) {
   compute_threads();  // sizes the OpenMP pool, which oneDNN shares
 }
 
 std::string CpuBackend::name() const {
-  return fmt::format("cpu-{} ({})", activation_ == DType::kBf16 ? "bf16" : "fp32", loops_.name);
+  const char* precision = activation_ == DType::kBf16 ? "bf16" : activation_ == DType::kF16 ? "fp16" : "fp32";
+  return fmt::format("cpu-{} ({})", precision, loops_.name);
 }
 
 size_t CpuBackend::scratch_bytes() const {
   return gemm_.scratch_bytes() + operand_.bytes() + column_scale_.bytes() + partials_.bytes() + attention_.bytes() +
-         angles_.bytes();
+         angles_.bytes() + wide_a_.bytes() + wide_b_.bytes() + wide_c_.bytes();
 }
 
 void CpuBackend::copy_in(Tensor to, const float* from) {

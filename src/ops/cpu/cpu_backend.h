@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The ops on CPUs: matrix products by oneDNN, the rest by vector loops compiled per instruction set (loops.h). In bf16 mode
-// activations and the operands of products are bf16, everything that is summed or kept is fp32. Work is cut into pieces whose
-// number does not depend on the threads, and partial sums are added in their order: only oneDNN's products may depend on the thread
-// count.
+// The ops on CPUs: matrix products by oneDNN, the rest by vector loops compiled per instruction set (loops.h). In bf16 and fp16
+// mode activations and the operands of products are of that type, everything that is summed or kept is fp32. oneDNN 2.6 has no fp16
+// on CPUs: operands are widened and the fp32 product is rounded, which is slow but the same arithmetic. Work is cut into pieces
+// whose number does not depend on the threads, and partial sums are added in their order: only oneDNN's products may depend on the
+// thread count.
 #include <memory>
 
 #include "ops/backend.h"
@@ -12,8 +13,9 @@
 
 namespace spectra::ops {
 
-/// bf16 throws Error where the CPU has no AVX512_BF16: oneDNN would emulate it at a third of the speed of fp32.
-std::unique_ptr<Backend> make_cpu_backend(bool bf16);
+/// `activation`: kF32, kBf16 or kF16. bf16 throws Error where the CPU has no AVX512_BF16: oneDNN would emulate it at a third of the
+/// speed of fp32.
+std::unique_ptr<Backend> make_cpu_backend(DType activation);
 
 namespace cpu {
 
@@ -34,7 +36,7 @@ class Scratch {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(bool bf16, const Loops& loops);
+  CpuBackend(DType activation, const Loops& loops);
 
   std::string name() const override;
   DType activation() const override { return activation_; }
@@ -72,6 +74,8 @@ class CpuBackend final : public Backend {
     const float* columns;  // nullptr = none
   };
   Scaled scaled(Tensor x, const float* operand_scale, const float* column_scale, int64_t columns);
+  void multiply(const GemmShape& shape, void* c, const void* a, const void* b, const float* column_scale);
+  const void* widened(Scratch& scratch, const void* x, int64_t size);
   void angles(const AttentionShape& shape, float theta);
   template <class Attention>
   void each_kv_head(const AttentionTask& first, Tensor qkv, Tensor out, const AttentionShape& shape, Attention attend);
@@ -80,6 +84,7 @@ class CpuBackend final : public Backend {
   const Loops& loops_;
   Gemm gemm_;
   Scratch operand_, column_scale_, partials_, attention_, angles_;
+  Scratch wide_a_, wide_b_, wide_c_;           // fp32 copies of a product's fp16 matrices
   int64_t angles_time_ = 0, angles_half_ = 0;  // what angles_ holds
   float angles_theta_ = 0;
 };

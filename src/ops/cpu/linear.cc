@@ -30,12 +30,31 @@ CpuBackend::Scaled CpuBackend::scaled(Tensor x, const float* operand_scale, cons
   return result;
 }
 
+const void* CpuBackend::widened(Scratch& scratch, const void* x, int64_t size) {
+  const Tensor wide(scratch.get<float>(size), DType::kF32, 1, size);
+  copy(wide, Tensor(const_cast<void*>(x), DType::kF16, 1, size));
+  return wide.data;
+}
+
+/// Gemm::run, also for fp16.
+void CpuBackend::multiply(const GemmShape& shape, void* c, const void* a, const void* b, const float* column_scale) {
+  if (shape.in != DType::kF16) return gemm_.run(shape, c, a, b, column_scale);
+  GemmShape wide = shape;
+  wide.in = wide.out = DType::kF32;
+  const void* wide_a = widened(wide_a_, a, shape.m * shape.k);
+  const void* wide_b = widened(wide_b_, b, shape.k * shape.n);
+  if (shape.out == DType::kF32) return gemm_.run(wide, c, wide_a, wide_b, column_scale);
+  const Tensor sums(wide_c_.get<float>(shape.m * shape.n), DType::kF32, 1, shape.m * shape.n);
+  gemm_.run(wide, sums.data, wide_a, wide_b, column_scale);
+  copy(Tensor(c, shape.out, 1, sums.cols), sums);
+}
+
 void CpuBackend::linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) {
   SPECTRA_CHECK(y.rows == x.rows && y.cols == w.codes.rows && x.cols == w.codes.cols);
   SPECTRA_CHECK(y.dense() && x.dense() && w.codes.dense() && x.dtype == activation_ && w.codes.dtype == activation_);
   const Scaled in = scaled(x, w.col_scale, w.row_scale, y.cols);
   const GemmShape shape{y.rows, y.cols, x.cols, false, true, activation_, y.dtype, accumulate, in.columns != nullptr};
-  gemm_.run(shape, y.data, in.operand, w.codes.data, in.columns);
+  multiply(shape, y.data, in.operand, w.codes.data, in.columns);
 }
 
 void CpuBackend::linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) {
@@ -43,14 +62,14 @@ void CpuBackend::linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool 
   SPECTRA_CHECK(dx.dense() && dy.dense() && w.codes.dense() && dy.dtype == activation_ && w.codes.dtype == activation_);
   const Scaled in = scaled(dy, w.row_scale, w.col_scale, dx.cols);
   const GemmShape shape{dx.rows, dx.cols, dy.cols, false, false, activation_, dx.dtype, accumulate, in.columns != nullptr};
-  gemm_.run(shape, dx.data, in.operand, w.codes.data, in.columns);
+  multiply(shape, dx.data, in.operand, w.codes.data, in.columns);
 }
 
 void CpuBackend::linear_dw(Tensor dw, Tensor dy, Tensor x) {
   SPECTRA_CHECK(dy.rows == x.rows && dw.rows == dy.cols && dw.cols == x.cols);
   SPECTRA_CHECK(dw.dense() && dy.dense() && x.dense() && dy.dtype == activation_ && x.dtype == activation_);
   const GemmShape shape{dw.rows, dw.cols, dy.rows, true, false, activation_, dw.dtype, true, false};
-  gemm_.run(shape, dw.data, dy.data, x.data);
+  multiply(shape, dw.data, dy.data, x.data, nullptr);
 }
 
 }  // namespace spectra::ops::cpu

@@ -12,7 +12,7 @@
 namespace spectra::ops::cpu {
 
 /// Index into the tables below: what a `void*` points to.
-enum Type { kFloat = 0, kHalf = 1 };
+enum Type { kFloat = 0, kBf16 = 1, kFp16 = 2 };
 
 /// One AdamW step on a slice. `gradient_scale`: clip factor / loss scale; corrections are 1 / (1 - beta^step).
 struct AdamWStep {
@@ -42,33 +42,33 @@ struct AttentionTask {
 struct Loops {
   const char* name;
 
-  void (*convert[2][2])(void* y, const void* x, int64_t n);                 ///< [y][x]: y = x
-  void (*add[2][2])(void* y, const void* x, int64_t n);                     ///< [y][x]: y += x
-  void (*scale[2])(void* y, const void* x, const float* scale, int64_t n);  ///< y = x * scale, elementwise
+  void (*convert[3][3])(void* y, const void* x, int64_t n);                 ///< [y][x]: y = x
+  void (*add[3][3])(void* y, const void* x, int64_t n);                     ///< [y][x]: y += x
+  void (*scale[3])(void* y, const void* x, const float* scale, int64_t n);  ///< y = x * scale, elementwise
 
   /// y = x * rstd * w, returns rstd = 1 / sqrt(mean x² + eps).
-  float (*rmsnorm[2])(void* y, const float* x, const float* w, int64_t n, float eps);
+  float (*rmsnorm[3])(void* y, const float* x, const float* w, int64_t n, float eps);
   /// dx += gradient, dw += dy * x * rstd.
-  void (*rmsnorm_backward[2])(float* dx, float* dw, const void* dy, const float* x, float rstd, const float* w, int64_t n);
+  void (*rmsnorm_backward[3])(float* dx, float* dw, const void* dy, const float* x, float rstd, const float* w, int64_t n);
   /// Rotates `heads` adjacent heads of 2 * half elements by the angles whose cosines and sines are given (half each).
-  void (*rope[2])(void* x, int64_t heads, int64_t half, const float* cosines, const float* sines);
-  void (*swiglu[2])(void* h, const void* gate, const void* up, int64_t n);
-  void (*swiglu_backward[2])(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n);
+  void (*rope[3])(void* x, int64_t heads, int64_t half, const float* cosines, const float* sines);
+  void (*swiglu[3])(void* h, const void* gate, const void* up, int64_t n);
+  void (*swiglu_backward[3])(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n);
   /// [logits][dlogits] of one row; returns -log p[target]. dlogits = (p - onehot) * scale; nullptr = not wanted; may be the logits.
-  float (*cross_entropy[2][2])(void* dlogits, const void* logits, int64_t n, int64_t target, float scale);
+  float (*cross_entropy[3][3])(void* dlogits, const void* logits, int64_t n, int64_t target, float scale);
 
   double (*sum_squares)(const float* x, int64_t n);
   void (*adamw)(float* w, float* g, float* m, float* v, int64_t n, const AdamWStep& step);  ///< g = 0 afterwards
 
   void (*sums)(const float* x, int64_t n, double& absolute, double& plain);  ///< sum |x| and sum x
   /// codes = round(clip(w / scale, -1, 1)), half to even.
-  CodeCounts (*ternary_codes[2])(void* codes, const float* w, int64_t n, float scale);
+  CodeCounts (*ternary_codes[3])(void* codes, const float* w, int64_t n, float scale);
   /// codes = w >= mean ? 1 : -1.
-  CodeCounts (*binary_codes[2])(void* codes, const float* w, int64_t n, float mean);
+  CodeCounts (*binary_codes[3])(void* codes, const float* w, int64_t n, float mean);
 
-  size_t (*attention_scratch[2])(int64_t time, int64_t head_dim);
-  void (*attention[2])(const AttentionTask& task);
-  void (*attention_backward[2])(const AttentionTask& task);
+  size_t (*attention_scratch[3])(int64_t time, int64_t head_dim);
+  void (*attention[3])(const AttentionTask& task);
+  void (*attention_backward[3])(const AttentionTask& task);
 };
 
 /// The table of one instruction set (must be in kernels::available_isas()), with bf16 dot products in attention where `bf16_dot`

@@ -13,8 +13,10 @@ constexpr int64_t kRowsPerPiece = 32;
 constexpr int64_t kElementsPerPiece = 16384;
 
 inline Type type_of(const Tensor& x) {
-  SPECTRA_CHECK(x.dtype == DType::kF32 || x.dtype == DType::kBf16, "{}", dtype_name(x.dtype));
-  return x.dtype == DType::kF32 ? kFloat : kHalf;
+  if (x.dtype == DType::kBf16) return kBf16;
+  if (x.dtype == DType::kF16) return kFp16;
+  SPECTRA_CHECK(x.dtype == DType::kF32, "{}", dtype_name(x.dtype));
+  return kFloat;
 }
 
 /// Row n of x.

@@ -37,16 +37,23 @@ inline __m256i narrow(__m512 x) {
 inline Vec set(float x) { return {_mm512_set1_ps(x)}; }
 inline Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline Vec load(const bf16* p) { return {widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
+inline Vec load(const fp16* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
+inline __m256i narrow_fp16(__m512 x) { return _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline void store(float* p, Vec x) { _mm512_storeu_ps(p, x.v); }
 inline void store(bf16* p, Vec x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(x.v)); }
+inline void store(fp16* p, Vec x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow_fp16(x.v)); }
 inline Vec load_first(const float* p, int64_t n, float fill = 0) {
   return {_mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p)};
 }
 inline Vec load_first(const bf16* p, int64_t n, float fill = 0) {
   return {_mm512_mask_blend_ps(first(n), _mm512_set1_ps(fill), widen(_mm256_maskz_loadu_epi16(first(n), p)))};
 }
+inline Vec load_first(const fp16* p, int64_t n, float fill = 0) {
+  return {_mm512_mask_blend_ps(first(n), _mm512_set1_ps(fill), _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(n), p)))};
+}
 inline void store_first(float* p, int64_t n, Vec x) { _mm512_mask_storeu_ps(p, first(n), x.v); }
 inline void store_first(bf16* p, int64_t n, Vec x) { _mm256_mask_storeu_epi16(p, first(n), narrow(x.v)); }
+inline void store_first(fp16* p, int64_t n, Vec x) { _mm256_mask_storeu_epi16(p, first(n), narrow_fp16(x.v)); }
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -27,7 +27,8 @@ inline Vec set(float x) {
 inline Vec load(const float* p) {
   return map([&](int i) { return p[i]; });
 }
-inline Vec load(const bf16* p) {
+template <class Half>
+inline Vec load(const Half* p) {
   return map([&](int i) { return to_float(p[i]); });
 }
 inline void store(float* p, Vec x) {
@@ -35,6 +36,9 @@ inline void store(float* p, Vec x) {
 }
 inline void store(bf16* p, Vec x) {
   for (int i = 0; i < 16; ++i) p[i] = to_bf16(x.lane[i]);
+}
+inline void store(fp16* p, Vec x) {
+  for (int i = 0; i < 16; ++i) p[i] = to_fp16(x.lane[i]);
 }
 /// The first n lanes (n < 16), the rest `fill`.
 template <class T>
@@ -50,12 +54,9 @@ inline Vec load_first(const T* p, int64_t n, float fill = 0) {
 }
 template <class T>
 inline void store_first(T* p, int64_t n, Vec x) {
-  for (int64_t i = 0; i < n; ++i) {
-    if constexpr (sizeof(T) == 2)
-      p[i] = to_bf16(x.lane[i]);
-    else
-      p[i] = x.lane[i];
-  }
+  T full[16];
+  store(full, x);
+  for (int64_t i = 0; i < n; ++i) p[i] = full[i];
 }
 inline Vec operator+(Vec a, Vec b) {
   return map([&](int i) { return a.lane[i] + b.lane[i]; });

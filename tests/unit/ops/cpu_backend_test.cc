@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every op of the CPU backend, in fp32 and bf16 and with the loops of every instruction set of this machine, against the plain
-// loops of ReferenceBackend<float>.
+// Every op of the CPU backend, in fp32, bf16 and fp16 and with the loops of every instruction set of this machine, against the
+// plain loops of ReferenceBackend<float>.
 #include "ops/cpu/cpu_backend.h"
 
 #include <gtest/gtest.h>
@@ -52,8 +52,8 @@ class Bench {
   std::deque<Buffer> buffers_;
 };
 
-/// Standard normal values that bf16 holds exactly, so that every backend starts from the same numbers. Streams start at different
-/// places of one table: drawing a million numbers would take longer than the tests.
+/// Standard normal values that bf16 and fp16 hold exactly (but for those below 1e-5 in fp16), so that every backend starts from the
+/// same numbers. Streams start at different places of one table: drawing a million numbers would take longer than the tests.
 Values normal(int64_t count, uint64_t stream, double deviation = 1) {
   static const std::vector<double> table = [] {
     std::vector<double> drawn(30011);
@@ -77,18 +77,20 @@ double frobenius_error(const Values& got, const Values& want) {
 }
 
 struct Subject {
-  bool bf16;
+  DType activation;
   const cpu::Loops* loops;
+  /// Relative, from the reference: some 3 to 4 roundings to 24, 11 and 8 bits.
+  double tolerance() const { return activation == DType::kF32 ? 1e-5 : activation == DType::kF16 ? 2.5e-3 : 2e-2; }
 };
 
 /// bf16 products need the CPU's bf16 instructions; bf16 loops do not, so all of them are tested where the products can run.
 std::vector<Subject> subjects() {
   std::vector<Subject> all;
   const bool has_bf16 = cpu_features().avx512_bf16;
-  for (const bool bf16 : {false, true}) {
-    if (bf16 && !has_bf16) continue;
-    for (const kernels::Isa isa : kernels::available_isas()) all.push_back({bf16, &cpu::loops_for(isa, false)});
-    if (has_bf16) all.push_back({bf16, &cpu::loops_for(kernels::Isa::kAvx512, true)});
+  for (const DType activation : {DType::kF32, DType::kBf16, DType::kF16}) {
+    if (activation == DType::kBf16 && !has_bf16) continue;
+    for (const kernels::Isa isa : kernels::available_isas()) all.push_back({activation, &cpu::loops_for(isa, false)});
+    if (has_bf16) all.push_back({activation, &cpu::loops_for(kernels::Isa::kAvx512, true)});
   }
   return all;
 }
@@ -100,19 +102,19 @@ class CpuBackendTest : public testing::TestWithParam<Subject> {
   /// Runs the case on the reference, and twice on the subject: outputs must be close to the reference and equal to each other.
   void check(const Case& run) {
     ReferenceBackend<float> reference;
-    cpu::CpuBackend subject(GetParam().bf16, *GetParam().loops);
+    cpu::CpuBackend subject(GetParam().activation, *GetParam().loops);
     Bench on_reference(reference), on_subject(subject), again(subject);
     const std::vector<Values> want = run(on_reference), got = run(on_subject), repeated = run(again);
     for (size_t i = 0; i < want.size(); ++i) {
       ASSERT_EQ(got[i].size(), want[i].size());
-      EXPECT_LE(frobenius_error(got[i], want[i]), GetParam().bf16 ? 2e-2 : 1e-5) << "output " << i;
+      EXPECT_LE(frobenius_error(got[i], want[i]), GetParam().tolerance()) << "output " << i;
       EXPECT_EQ(std::memcmp(got[i].data(), repeated[i].data(), 4 * got[i].size()), 0) << "output " << i << " changed";
     }
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Tables, CpuBackendTest, testing::ValuesIn(subjects()), [](const auto& subject) {
-  std::string name = std::string(subject.param.bf16 ? "bf16_" : "fp32_") + subject.param.loops->name;
+  std::string name = std::string(dtype_name(subject.param.activation)) + "_" + subject.param.loops->name;
   for (char& c : name) c = c == ' ' ? '_' : c;
   return name;
 });
@@ -281,7 +283,7 @@ TEST_P(CpuBackendTest, AdamW) {
 /// A loss scale that is a power of two changes no bit, as long as nothing overflows: 1/256 undone is exactly the plain step.
 TEST_P(CpuBackendTest, AdamWUndoesTheLossScale) {
   ReferenceBackend<float> reference;
-  cpu::CpuBackend subject(GetParam().bf16, *GetParam().loops);
+  cpu::CpuBackend subject(GetParam().activation, *GetParam().loops);
   for (Backend* backend : std::initializer_list<Backend*>{&reference, &subject}) {
     for (const float clip : {0.0f, 1.0f, 1e6f}) {
       std::vector<Values> weights;
@@ -356,7 +358,7 @@ TEST_P(CpuBackendTest, Linear) {
 TEST_P(CpuBackendTest, CodesAtTheThreshold) {
   std::vector<Values> codes;
   ReferenceBackend<float> reference;
-  cpu::CpuBackend subject(GetParam().bf16, *GetParam().loops);
+  cpu::CpuBackend subject(GetParam().activation, *GetParam().loops);
   for (Backend* backend : std::initializer_list<Backend*>{&reference, &subject}) {
     for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kBinary}) {
       for (int i = 0; i < 50; ++i) {
@@ -380,6 +382,49 @@ TEST_P(CpuBackendTest, CodesAtTheThreshold) {
     }
   }
   for (size_t i = 0; i < 100; ++i) EXPECT_EQ(codes[i], codes[100 + i]) << i;
+}
+
+/// Every fp16 value, and floats around every boundary of rounding, as to_float and to_fp16 convert them.
+TEST(CpuLoops, ConvertFp16AsTheScalarFunctions) {
+  std::vector<fp16> halves(65536);
+  std::vector<float> floats;
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    halves[bits] = {static_cast<uint16_t>(bits)};
+    const float value = to_float(halves[bits]), next = to_float(fp16{static_cast<uint16_t>(bits + 1)});
+    const float middle = value / 2 + next / 2;  // a tie, or infinite, or not a number
+    for (const float x : {value, middle, std::nextafter(middle, -INFINITY), std::nextafter(middle, INFINITY)}) floats.push_back(x);
+  }
+  for (const float x : {65519.996f, 65520.0f, 1e30f, -1e30f, 1e-30f, -0.0f, INFINITY, -INFINITY}) floats.push_back(x);
+  floats.resize(floats.size() / 16 * 16 + 15);  // the last vector is a part
+  for (const Subject& subject : subjects()) {
+    std::vector<float> widened(halves.size());
+    std::vector<fp16> narrowed(floats.size());
+    subject.loops->convert[cpu::kFloat][cpu::kFp16](widened.data(), halves.data(), static_cast<int64_t>(halves.size()));
+    subject.loops->convert[cpu::kFp16][cpu::kFloat](narrowed.data(), floats.data(), static_cast<int64_t>(floats.size()));
+    for (size_t i = 0; i < widened.size(); ++i) {
+      const float want = to_float(halves[i]);
+      ASSERT_TRUE(std::isnan(want) ? std::isnan(widened[i]) : float_bits(want) == float_bits(widened[i])) << i;
+    }
+    for (size_t i = 0; i < floats.size(); ++i) {
+      const bool nan = std::isnan(floats[i]);
+      ASSERT_TRUE(nan ? std::isnan(to_float(narrowed[i])) : narrowed[i].bits == to_fp16(floats[i]).bits) << floats[i];
+    }
+  }
+}
+
+/// What fp16 cannot hold becomes infinite, and what reads it does not become finite again.
+TEST(CpuBackend, Fp16OverflowReachesTheGradient) {
+  const auto backend = make_backend("fp16");
+  Bench b(*backend);
+  QuantizedWeight w;
+  w.codes = b.activation(16, 16, Values(256, 100));
+  const Tensor dy = b.activation(16, 16, Values(256, 100)), dx = b.activation(16, 16, {}), dw = b.master(16, 16, {});
+  const Tensor norm = b.scalar(0);
+  backend->linear_dx(dx, dy, w, false);  // 16 * 100 * 100
+  EXPECT_EQ(b.read(dx), Values(256, INFINITY));
+  backend->linear_dw(dw, dx, b.activation(16, 16, Values(256, 1)));
+  backend->sum_squares(norm, dw);
+  EXPECT_FALSE(std::isfinite(*norm.as<double>()));
 }
 
 TEST(CpuGemm, Bf16ProductsOfTheTenMillionClassRunOnBrgemm) {

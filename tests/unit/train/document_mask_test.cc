@@ -59,7 +59,7 @@ struct Case {
 class DocumentMask : public ::testing::TestWithParam<Case> {};
 INSTANTIATE_TEST_SUITE_P(Precisions, DocumentMask,
                          ::testing::Values(Case{"reference-fp64", 1e-6, 1e-6}, Case{"reference", 1e-4, 1e-4},
-                                           Case{"fp32", 1e-4, 1e-4}, Case{"bf16", 5e-2, 5e-2}),
+                                           Case{"fp32", 1e-4, 1e-4}, Case{"bf16", 5e-2, 5e-2}, Case{"fp16", 1e-2, 1e-2}),
                          [](const auto& one) {
                            std::string name = one.param.precision;
                            for (char& c : name) c = c == '-' ? '_' : c;

@@ -50,7 +50,7 @@ std::vector<float> gradients(const std::string& precision, const model::Config& 
 }
 
 class RecomputeTest : public ::testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Precisions, RecomputeTest, ::testing::Values("reference", "fp32", "bf16"),
+INSTANTIATE_TEST_SUITE_P(Precisions, RecomputeTest, ::testing::Values("reference", "fp32", "bf16", "fp16"),
                          [](const auto& precision) { return precision.param; });
 
 TEST_P(RecomputeTest, GradientsAreTheSameBits) {
