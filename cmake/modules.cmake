@@ -1,4 +1,5 @@
 # spectra_module(NAME LIBRARY...): a static library of src/NAME/**/*.cc that uses the modules declared before it.
+# An optional part has two folders, X and no_X: sources in the folder named by spectra_other_folder are left out.
 # Files named *_avx2.cc, *_avx512.cc, *_avx512vnni.cc or *_avx512bf16.cc are compiled for that instruction set.
 set(SPECTRA_MODULES "")
 
@@ -13,6 +14,9 @@ set(isa_avx512bf16 ${isa_avx512} -mavx512bf16)
 
 function(spectra_module name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  if(spectra_other_folder)
+    list(FILTER sources EXCLUDE REGEX "/${spectra_other_folder}/")
+  endif()
   set(x86 OFF)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set(x86 ON)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -68,6 +69,9 @@ void print_result(const train::TrainResult& result) {
                             {"loss", number(result.loss)},
                             {"validation_loss", number(result.validation_loss)},
                             {"tokens", result.tokens},
+                            {"skipped_batches", result.skipped_batches},
+                            {"skipped_tokens", result.skipped_tokens},
+                            {"lowest_loss_scale", number(result.lowest_loss_scale)},
                             {"tokens_per_second", result.tokens_per_second},
                             {"gflops_per_second", result.flops_per_second / 1e9},
                             {"mfu", nullptr},
@@ -79,6 +83,10 @@ void print_result(const train::TrainResult& result) {
   std::printf("tokens           %lld\n", static_cast<long long>(result.tokens));
   if (result.loss) std::printf("loss             %.4f\n", *result.loss);
   if (result.validation_loss) std::printf("validation loss  %.4f\n", *result.validation_loss);
+  if (result.skipped_batches > 0)
+    std::printf("skipped          %lld batches, %lld tokens\n", static_cast<long long>(result.skipped_batches),
+                static_cast<long long>(result.skipped_tokens));
+  if (result.lowest_loss_scale) std::printf("loss scale       lowest %g\n", *result.lowest_loss_scale);
   if (result.tokens_per_second > 0)
     std::printf("speed            %.0f tokens/s, %.1f GFLOP/s\n", result.tokens_per_second, result.flops_per_second / 1e9);
   std::printf("peak memory      %s\n", format_bytes(memory_peak()).c_str());
@@ -90,9 +98,21 @@ void run_train(const Options& options) {
   if (options.dry_run) return dry_run(recipe);
   const fs::path run = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
   compute_threads();  // sets up the pool
-  train::Trainer trainer(recipe, run, options.resume);
-  log_info("training {} steps in {}", recipe.steps(), run.string());
-  print_result(trainer.run());
+  const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
+  if (!ranks->first()) set_quiet(true);
+  try {
+    train::Trainer trainer(recipe, run, options.resume, *ranks);
+    log_info("training {} steps in {}{}", recipe.steps(), run.string(),
+             ranks->size() == 1 ? "" : fmt::format(" with {} ranks of {} threads", ranks->size(), compute_threads()));
+    const train::TrainResult result = trainer.run();
+    if (ranks->first()) print_result(result);
+  } catch (const Error& error) {
+    ranks->abandon(error);
+    if (ranks->first()) throw;
+  } catch (const std::bad_alloc&) {
+    ranks->abandon(Error(Exit::kRefused, "out of memory", "lower train.micro_batch, or start fewer ranks"));
+    throw;
+  }
 }
 
 }  // namespace

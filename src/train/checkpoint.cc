@@ -2,12 +2,15 @@
 #include "train/checkpoint.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "format/safetensors.h"
+#include "train/step.h"
 
 namespace spectra::train {
 namespace {
@@ -22,49 +25,52 @@ ops::Tensor part(const TrainedParameter& parameter, size_t prefix) {
   return prefix == 0 ? parameter.weight : prefix == 1 ? parameter.moment1 : parameter.moment2;
 }
 
-std::string write_trainer_file(const fs::path& path, ops::Backend& backend, Transformer& model) {
-  std::vector<format::SafetensorsWriter::Entry> entries;
-  for (const char* prefix : kPrefixes)
-    for (const TrainedParameter& parameter : model.parameters())
-      entries.push_back({prefix + parameter.info.name, DType::kF32, {parameter.info.rows, parameter.info.cols}});
-  format::SafetensorsWriter writer(path, entries);
-  std::vector<float> values;
-  for (size_t prefix = 0; prefix < std::size(kPrefixes); ++prefix) {
-    for (const TrainedParameter& parameter : model.parameters()) {
-      values.resize(static_cast<size_t>(parameter.weight.size()));
-      backend.copy_out(values.data(), part(parameter, prefix));
-      writer.write(values.data(), values.size() * sizeof(float));
-    }
+/// Rank 0's side of a checkpoint: first the model, whose files spectra.json lists, then what only the trainer reads.
+class CheckpointWriter {
+ public:
+  CheckpointWriter(const fs::path& target, ops::Backend& backend, Transformer& model)
+      : directory_(target, fs::exists(target)), path_(directory_.path()), model_(path_ / "model.safetensors", backend, model) {}
+  void write_model(const model::Parameter& info, const std::vector<float>& master) { model_.write(info, master); }
+  void finish_model(const model::Config& config, const format::Provenance& provenance, const fs::path& tokenizer) {
+    write_file(path_ / "config.json", model::config_to_json(config, "float16"));
+    format::copy_tokenizer_files(tokenizer, path_);
+    format::write_provenance(path_, provenance, {{"model.safetensors", model_.close()}});
+    std::vector<format::SafetensorsWriter::Entry> entries;
+    for (const char* prefix : kPrefixes)
+      for (const model::Parameter& info : model::parameters(config))
+        entries.push_back({prefix + info.name, DType::kF32, {info.rows, info.cols}});
+    trainer_.emplace(path_ / "trainer.safetensors", entries);
   }
-  return writer.close();
-}
+  void write_trainer(const std::vector<float>& values) { trainer_->write(values.data(), values.size() * sizeof(float)); }
+  void finish_trainer(const TrainerState& state) {
+    auto json = ordered_json::parse(state_to_json(state));
+    json["sha256"]["trainer.safetensors"] = trainer_->close();
+    json["sha256"]["spectra.json"] = sha256_file(path_ / "spectra.json");
+    write_file(path_ / "trainer.json", json.dump(1) + "\n");
+    directory_.commit();
+  }
 
-std::string state_to_json(const TrainerState& state, const ordered_json& hashes) {
-  return ordered_json{{"schema", "spectra.trainer/1"},
-                      {"step", state.step},
-                      {"tokens", state.tokens},
-                      {"sequences", state.sequences},
-                      {"recipe_sha256", state.recipe_sha256},
-                      {"data_sha256", state.data_sha256},
-                      {"tokenizer_sha256", state.tokenizer_sha256},
-                      {"backend", state.backend},
-                      {"threads", state.threads},
-                      {"sha256", hashes}}
-             .dump(1) +
-         "\n";
-}
+ private:
+  AtomicDirectory directory_;
+  const fs::path path_;
+  ModelFile model_;
+  std::optional<format::SafetensorsWriter> trainer_;
+};
 
-TrainerState state_from_json(const ordered_json& json) {
-  TrainerState state;
-  state.step = json.at("step").get<int64_t>();
-  state.tokens = json.at("tokens").get<int64_t>();
-  state.sequences = json.at("sequences").get<int64_t>();
-  state.recipe_sha256 = json.at("recipe_sha256").get<std::string>();
-  state.data_sha256 = json.at("data_sha256").get<std::string>();
-  state.tokenizer_sha256 = json.at("tokenizer_sha256").get<std::string>();
-  state.backend = json.at("backend").get<std::string>();
-  state.threads = json.at("threads").get<int64_t>();
-  return state;
+/// The values of one tensor on rank 0, from its owner. Other ranks only send.
+void fetch(ops::Backend& backend, Ranks& ranks, const Transformer& model, const TrainedParameter& parameter, size_t prefix,
+           std::vector<float>& values) {
+  const int owner = model.blocks()[parameter.block].owner;
+  if (!ranks.first() && !parameter.owned) return;
+  values.resize(static_cast<size_t>(parameter.weight.size()));
+  if (parameter.owned) {
+    backend.synchronize();
+    backend.copy_out(values.data(), part(parameter, prefix));
+  }
+  if (ranks.first() && parameter.owned) return;
+  const size_t bytes = values.size() * sizeof(float);
+  ranks.first() ? ranks.receive(owner, values.data(), bytes) : ranks.send(0, values.data(), bytes);
+  ranks.wait_all();
 }
 
 void verify_file(const fs::path& file, const std::string& wanted) {
@@ -74,7 +80,10 @@ void verify_file(const fs::path& file, const std::string& wanted) {
     throw bad_input(fmt::format("{} is damaged: its sha256 is {}, {} was written", file.string(), found, wanted), kDamagedHint);
 }
 
-/// Checkpoint directories, oldest first.
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& run, int64_t step) { return run / "checkpoints" / fmt::format("step-{:08d}", step); }
+
 std::vector<fs::path> all_checkpoints(const fs::path& run) {
   std::vector<fs::path> all;
   if (!fs::is_directory(run / "checkpoints")) return all;
@@ -88,36 +97,86 @@ std::vector<fs::path> all_checkpoints(const fs::path& run) {
   return all;
 }
 
-}  // namespace
-
-fs::path checkpoint_path(const fs::path& run, int64_t step) { return run / "checkpoints" / fmt::format("step-{:08d}", step); }
-
-fs::path newest_checkpoint(const fs::path& run) {
-  const std::vector<fs::path> all = all_checkpoints(run);
-  return all.empty() ? fs::path() : all.back();
+std::vector<fs::path> resumable_checkpoints(const fs::path& run) {
+  std::vector<fs::path> list;
+  for (const fs::path& path : all_checkpoints(run))
+    if (fs::exists(path / "trainer.json")) list.insert(list.begin(), path);
+  return list;
 }
 
-void save_checkpoint(const fs::path& target, ops::Backend& backend, Transformer& model, const TrainerState& state,
+std::string state_to_json(const TrainerState& state) {
+  return ordered_json{{"schema", "spectra.trainer/2"},
+                      {"step", state.step},
+                      {"updates", state.updates},
+                      {"tokens", state.tokens},
+                      {"sequences", state.sequences},
+                      {"recipe_sha256", state.recipe_sha256},
+                      {"data_sha256", state.data_sha256},
+                      {"tokenizer_sha256", state.tokenizer_sha256},
+                      {"backend", state.backend},
+                      {"threads", state.threads},
+                      {"ranks", state.ranks},
+                      {"faults", ordered_json::parse(fault_state_to_json(state.faults))}}
+      .dump();
+}
+
+TrainerState state_from_json(const std::string& text) {
+  const auto json = ordered_json::parse(text);
+  TrainerState state;
+  state.step = json.at("step").get<int64_t>();
+  state.updates = json.at("updates").get<int64_t>();
+  state.tokens = json.at("tokens").get<int64_t>();
+  state.sequences = json.at("sequences").get<int64_t>();
+  state.recipe_sha256 = json.at("recipe_sha256").get<std::string>();
+  state.data_sha256 = json.at("data_sha256").get<std::string>();
+  state.tokenizer_sha256 = json.at("tokenizer_sha256").get<std::string>();
+  state.backend = json.at("backend").get<std::string>();
+  state.threads = json.at("threads").get<int64_t>();
+  state.ranks = json.at("ranks").get<int64_t>();
+  state.faults = fault_state_from_json(json.at("faults").dump());
+  return state;
+}
+
+/// All ranks walk through the same tensors; once rank 0 has failed it only listens, so that nobody waits for it.
+void save_checkpoint(const fs::path& target, ops::Backend& backend, Ranks& ranks, Transformer& model, const TrainerState& state,
                      const format::Provenance& provenance, const fs::path& tokenizer) {
-  AtomicDirectory directory(target);
-  std::map<std::string, std::string> known;
-  write_file(directory.path() / "config.json", model::config_to_json(model.config(), "float16"));
-  known["model.safetensors"] = write_model_file(directory.path() / "model.safetensors", backend, model);
-  format::copy_tokenizer_files(tokenizer, directory.path());
-  format::write_provenance(directory.path(), provenance, known);
-  ordered_json hashes;
-  hashes["trainer.safetensors"] = write_trainer_file(directory.path() / "trainer.safetensors", backend, model);
-  hashes["spectra.json"] = sha256_file(directory.path() / "spectra.json");
-  write_file(directory.path() / "trainer.json", state_to_json(state, hashes));
-  directory.commit();
+  std::optional<CheckpointWriter> writer;
+  std::exception_ptr failure;
+  const auto on_first = [&](const auto& body) {
+    if (!ranks.first() || failure) return;
+    try {
+      body();
+    } catch (const Error&) {
+      failure = std::current_exception();
+    }
+  };
+  on_first([&] { writer.emplace(target, backend, model); });
+  std::vector<float> values;
+  for (const TrainedParameter& parameter : model.parameters()) {
+    fetch(backend, ranks, model, parameter, 0, values);
+    on_first([&] { writer->write_model(parameter.info, values); });
+  }
+  on_first([&] { writer->finish_model(model.config(), provenance, tokenizer); });
+  for (size_t prefix = 0; prefix < std::size(kPrefixes); ++prefix) {
+    for (const TrainedParameter& parameter : model.parameters()) {
+      fetch(backend, ranks, model, parameter, prefix, values);
+      on_first([&] { writer->write_trainer(values); });
+    }
+  }
+  on_first([&] { writer->finish_trainer(state); });
+  if (failure) {
+    writer.reset();
+    std::rethrow_exception(failure);
+  }
 }
 
 TrainerState verify_checkpoint(const fs::path& path) {
   const fs::path file = path / "trainer.json";
   if (!fs::exists(file)) throw bad_input(fmt::format("{} is missing", file.string()), kDamagedHint);
   try {
-    const auto json = ordered_json::parse(read_file(file, 1 << 20));
-    const TrainerState state = state_from_json(json);
+    const std::string text = read_file(file, 1 << 24);
+    const auto json = ordered_json::parse(text);
+    const TrainerState state = state_from_json(text);
     if (checkpoint_path(path.parent_path().parent_path(), state.step).filename() != path.filename())
       throw bad_input(fmt::format("{} is damaged: it says step {}", file.string(), state.step), kDamagedHint);
     for (const char* name : {"trainer.safetensors", "spectra.json"})
@@ -129,7 +188,7 @@ TrainerState verify_checkpoint(const fs::path& path) {
   }
 }
 
-void load_checkpoint(const fs::path& path, ops::Backend& backend, Transformer& model) {
+void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, Transformer& model) {
   const format::SafetensorsFile file(path / "trainer.safetensors");
   std::map<std::string, const format::TensorView*> by_name;
   for (const format::TensorView& view : file.tensors()) by_name[view.name] = &view;
@@ -142,12 +201,14 @@ void load_checkpoint(const fs::path& path, ops::Backend& backend, Transformer& m
         throw bad_input(fmt::format("{}: tensor {} is {}", file.path().string(), name,
                                     found == by_name.end() ? "missing" : "of another shape than the recipe's model"),
                         kDamagedHint);
+      if (part(parameter, prefix).data == nullptr) continue;
       values.resize(static_cast<size_t>(parameter.weight.size()));
       format::read_floats(*found->second, values.data());
       backend.copy_in(part(parameter, prefix), values.data());
     }
   }
   model.quantize();
+  share_weights(ranks, model);
 }
 
 void drop_old_trainer_state(const fs::path& run, int64_t keep) {

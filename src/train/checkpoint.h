@@ -6,13 +6,16 @@
 //   trainer.safetensors   fp32: "master.", "moment1." and "moment2." + parameter name
 //   trainer.json          position in the run, hashes of recipe and data, sha256 of trainer.safetensors and spectra.json
 // Codes are not saved: they are a function of the masters. Only the newest checkpoints keep the last two files. Nothing here
-// depends on time or place: the same training gives the same bytes in both safetensors files.
+// depends on time, place or the number of ranks: the same training gives the same bytes in both safetensors files. Rank 0 writes;
+// the owners send it their parts, one tensor at a time.
 #include <cstdint>
 #include <string>
 
 #include "base/file.h"
 #include "format/model_directory.h"
 #include "ops/backend.h"
+#include "train/faults.h"
+#include "train/ranks.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
@@ -20,32 +23,54 @@ namespace spectra::train {
 /// trainer.json: where the run is and what it was made from.
 struct TrainerState {
   int64_t step = 0;       ///< done
+  int64_t updates = 0;    ///< steps that were not skipped
   int64_t tokens = 0;     ///< read
   int64_t sequences = 0;  ///< the next one to read
   std::string recipe_sha256, data_sha256, tokenizer_sha256;
   std::string backend;  ///< Backend::name(); sums have other bits on another
-  int64_t threads = 0;  ///< the same
+  int64_t threads = 0;  ///< the same, of each rank
+  int64_t ranks = 1;
+  FaultState faults;
 };
+std::string state_to_json(const TrainerState& state);
+/// Throws nlohmann's exceptions for a text that is not one of these.
+TrainerState state_from_json(const std::string& json);
 
 /// RUN/checkpoints/step-00001000.
 fs::path checkpoint_path(const fs::path& run, int64_t step);
-/// The one with the highest step; empty where there is none.
-fs::path newest_checkpoint(const fs::path& run);
+/// Checkpoint directories, oldest first.
+std::vector<fs::path> all_checkpoints(const fs::path& run);
+/// Those that still have their trainer state, newest first: what a run can continue from.
+std::vector<fs::path> resumable_checkpoints(const fs::path& run);
 
-/// Writes a checkpoint. `tokenizer`: directory the tokenizer files are copied from.
-void save_checkpoint(const fs::path& target, ops::Backend& backend, Transformer& model, const TrainerState& state,
+/// Writes a checkpoint, in place of one of the same name. `tokenizer`: directory the tokenizer files are copied from. Every rank
+/// calls it; where writing fails, rank 0 throws the Error after the others are through, and nothing is left behind.
+void save_checkpoint(const fs::path& target, ops::Backend& backend, Ranks& ranks, Transformer& model, const TrainerState& state,
                      const format::Provenance& provenance, const fs::path& tokenizer);
 /// Reads trainer.json and verifies every sha256. Throws Error (exit 3) naming the file that is missing or damaged.
 TrainerState verify_checkpoint(const fs::path& path);
-/// Masters and moments into `model`; its GEMM weights are recomputed. Throws Error where tensors do not match the model.
-void load_checkpoint(const fs::path& path, ops::Backend& backend, Transformer& model);
+/// Masters and moments that this rank keeps into `model`; the GEMM weights are recomputed and shared. Throws Error where tensors do
+/// not match the model.
+void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, Transformer& model);
 
 /// Removes the trainer state of all but the newest `keep` checkpoints; their models stay.
 void drop_old_trainer_state(const fs::path& run, int64_t keep);
 /// Removes what a killed process was writing. Only for the process that holds the run's lock.
 void remove_partial_files(const fs::path& run);
 
-/// The fp16 model alone: model.safetensors of `model` at `path`. Returns its sha256.
-std::string write_model_file(const fs::path& path, ops::Backend& backend, Transformer& model);
+/// model.safetensors: the fp16 model, parameter by parameter.
+class ModelFile {
+ public:
+  ModelFile(const fs::path& path, ops::Backend& backend, Transformer& model);
+  ~ModelFile();
+  /// The next parameter in file order from its (rows * cols) master values.
+  void write(const model::Parameter& info, const std::vector<float>& master);
+  /// Returns the sha256.
+  std::string close();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace spectra::train

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/system.h"
+#include "train/gradient_sum.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
@@ -30,7 +31,7 @@ uint64_t checkpoint_disk(const Plan& plan, const Recipe& recipe, int64_t first_s
 
 double Plan::total_flops() const { return flops_per_token * static_cast<double>(tokens); }
 
-Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step) {
+Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step, int ranks) {
   Plan plan;
   plan.config = model_config(recipe, vocab, eos);
   plan.parameters = model::count_parameters(plan.config);
@@ -41,11 +42,14 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
   plan.warmup_steps = (recipe.warmup_tokens() + recipe.batch_tokens - 1) / recipe.batch_tokens;
   const uint64_t fp32 = 4 * static_cast<uint64_t>(plan.parameters.total());
   const size_t activation_bytes = recipe.precision == "bf16" || recipe.precision == "fp16" ? 2 : 4;
-  plan.master_bytes = plan.gradient_bytes = fp32;
-  plan.moment_bytes = 2 * fp32;
+  const ParameterBytes parts = parameter_bytes(plan.config, {0, ranks});  // rank 0 owns the largest block
+  const int64_t groups = std::max<int64_t>(1, recipe.reduction_groups / ranks);
+  plan.master_bytes = parts.masters;
+  plan.gradient_bytes = parts.gradients + GradientSum::memory_needed(parts.gradients, ranks, groups);
+  plan.moment_bytes = parts.moments;
   const uint64_t all = Transformer::memory_needed(plan.config, recipe.micro_batch, recipe.sequence, activation_bytes,
-                                                  recompute_from_name(recipe.recompute));
-  plan.working_bytes = all - std::min(all, 4 * fp32);
+                                                  recompute_from_name(recipe.recompute), {0, ranks});
+  plan.working_bytes = all - std::min(all, parts.masters + parts.gradients + parts.moments);
   plan.model_bytes = fp32 / 2;
   plan.trainer_bytes = 3 * fp32;
   plan.disk_bytes = checkpoint_disk(plan, recipe, first_step);
@@ -53,8 +57,8 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
   return plan;
 }
 
-void require_resources(const Plan& plan, const fs::path& run) {
-  require_memory(plan.memory_bytes(), "training",
+void require_resources(const Plan& plan, const fs::path& run, int ranks_here) {
+  require_memory(plan.memory_bytes() * static_cast<uint64_t>(ranks_here), "training",
                  "lower train.micro_batch or train.sequence, set train.recompute to selective or full, or take a smaller model");
   require_disk(plan.disk_bytes, run, "the run's checkpoints");
 }

@@ -26,10 +26,11 @@ struct Plan {
   int64_t tokens = 0;  ///< steps * batch: what is really read
 };
 
-/// `vocab`, `eos`: of the data's tokenizer. `first_step`: steps already done.
-Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step = 0);
-/// Throws Error (exit 5) with the numbers and a suggestion. `run`: where checkpoints go.
-void require_resources(const Plan& plan, const fs::path& run);
+/// `vocab`, `eos`: of the data's tokenizer. `first_step`: steps already done. Memory is that of the rank that needs most.
+Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step = 0, int ranks = 1);
+/// Throws Error (exit 5) with the numbers and a suggestion. `run`: where checkpoints go. `ranks_here`: ranks that share this
+/// machine's memory.
+void require_resources(const Plan& plan, const fs::path& run, int ranks_here = 1);
 /// A table for people.
 std::string describe(const Plan& plan, const Recipe& recipe);
 

@@ -94,6 +94,14 @@ void check_batches(const Recipe& recipe, const std::string& where) {
     throw bad_input(fmt::format("{}: train.micro_batch = {} does not divide the {} sequences of a batch", where, recipe.micro_batch,
                                 recipe.batch_sequences()),
                     "a step is a whole number of micro-batches");
+  const int64_t groups = recipe.reduction_groups;
+  if ((groups & (groups - 1)) != 0 || (groups > 0 && recipe.batch_sequences() % (groups * recipe.micro_batch) != 0))
+    throw bad_input(fmt::format("{}: train.reduction_groups = {} does not cut the {} sequences of a batch into micro-batches of {}",
+                                where, groups, recipe.batch_sequences(), recipe.micro_batch),
+                    "give a power of two; groups times train.micro_batch divides train.batch_tokens / train.sequence");
+  for (const double scale : {recipe.loss_scale_initial, recipe.loss_scale_min})
+    if (std::exp2(std::round(std::log2(scale))) != scale)
+      throw bad_input(fmt::format("{}: loss scale {} is not a power of two", where, scale), "others would round the gradients");
   if (recipe.warmup_tokens() > recipe.tokens)
     throw bad_input(
         fmt::format("{}: schedule.warmup = {} is longer than the run of {} tokens", where, recipe.warmup, recipe.tokens),

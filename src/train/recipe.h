@@ -31,6 +31,7 @@ struct Recipe {
   std::string precision = "auto";
   int64_t micro_batch = 0;  ///< sequences of one forward and backward pass
   std::string recompute = "none";
+  int64_t reduction_groups = 0;  ///< gradients are summed in so many groups, whatever the ranks; 0 = one a rank
   // [schedule]
   double lr = 0, lr_second = 0, lr_min = 0;
   std::string warmup = "1%";  ///< tokens, or a percentage of train.tokens
@@ -38,6 +39,13 @@ struct Recipe {
   double lr_drop_at = 0.5, decay_off_at = 0.667;
   // [optimizer]
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
+  // [loss_scale]: fp16 only
+  double loss_scale_initial = 65536, loss_scale_min = 1;
+  int64_t loss_scale_window = 1000;  ///< steps without overflow before it doubles
+  // [faults]
+  double loss_z = 0, grad_norm_z = 0;  ///< standard deviations above which a batch is skipped; 0 = off
+  int64_t faults_window = 128;         ///< batches they are taken over
+  int64_t rewind_after = 5;            ///< skipped batches in a row; 0 = never
   // [checkpoint]
   int64_t checkpoint_every = 500, keep = 2;
   // [validation]

@@ -59,7 +59,7 @@ void dimensions_of_size(Recipe& recipe, const Defaults& defaults) {
 
 int64_t default_micro_batch(const Recipe& recipe) {
   if (recipe.sequence <= 0 || recipe.batch_tokens % recipe.sequence != 0) return 1;  // refused by the checks that follow
-  const int64_t sequences = recipe.batch_sequences();
+  const int64_t sequences = recipe.batch_sequences() / std::max<int64_t>(1, recipe.reduction_groups);
   int64_t best = 1;
   for (int64_t divisor = 1; divisor <= std::min(sequences, kMicroBatchTokens / recipe.sequence); ++divisor)
     if (sequences % divisor == 0) best = divisor;

@@ -95,7 +95,7 @@ std::string recipe_reference() {
   }
   return text +
          "\nA run is continued with its own recipe: only `data.path` (for the same data elsewhere), `train.recompute`, "
-         "`checkpoint.*` and\n`validation.*` may change.\n";
+         "`faults.*`,\n`checkpoint.*` and `validation.*` may change.\n";
 }
 
 std::string recipe_sha256(const Recipe& recipe) {

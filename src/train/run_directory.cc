@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/run_directory.h"
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/parallel.h"
@@ -17,11 +19,10 @@ void check_same_recipe(const Recipe& recipe, const fs::path& run) {
   if (differences.empty()) return;
   std::string list;
   for (const std::string& difference : differences) list += (list.empty() ? "" : ", ") + difference;
-  throw bad_input(
-      fmt::format("the recipe differs from that of {}: {}", run.string(), list),
-      fmt::format(
-          "a run continues with its own recipe, {}; only checkpoint.*, validation.*, train.recompute and data.path may change",
-          file.string()));
+  throw bad_input(fmt::format("the recipe differs from that of {}: {}", run.string(), list),
+                  fmt::format("a run continues with its own recipe, {}; only checkpoint.*, validation.*, faults.*, train.recompute "
+                              "and data.path may change",
+                              file.string()));
 }
 
 void check_same_data(const TrainerState& state, const format::TokenData& data, const Recipe& recipe, const fs::path& checkpoint) {
@@ -41,6 +42,24 @@ void check_same_data(const TrainerState& state, const format::TokenData& data, c
         "restore the file, or start a new run");
 }
 
+/// The newest checkpoint that is whole; warns of those that are not. Throws Error where none is.
+RunStart newest_whole(const fs::path& run) {
+  std::optional<Error> newest;
+  const std::vector<fs::path> candidates = resumable_checkpoints(run);
+  for (const fs::path& path : candidates) {
+    try {
+      return {path, verify_checkpoint(path)};
+    } catch (const Error& error) {
+      if (!newest) newest = error;
+      if (path != candidates.back()) log_warning("{}; going back to an older checkpoint", error.what());
+    }
+  }
+  if (newest) throw Error(*newest);
+  const fs::path last = all_checkpoints(run).back() / "trainer.json";
+  throw bad_input(fmt::format("{} is missing, as in every checkpoint of this run", last.string()),
+                  "restore one checkpoint's trainer.json and trainer.safetensors from a copy, or start a new run");
+}
+
 }  // namespace
 
 format::TokenData open_data(const Recipe& recipe) {
@@ -58,20 +77,49 @@ RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, cons
   if (!fs::exists(run) || (fs::is_directory(run) && fs::is_empty(run))) return start;
   if (!resume)
     throw bad_input(fmt::format("{} exists already", run.string()), "continue it with --resume, or choose another --out");
-  start.checkpoint = newest_checkpoint(run);
-  if (start.checkpoint.empty()) {
+  if (all_checkpoints(run).empty()) {
     // Killed before its first checkpoint, perhaps before recipe.toml was there.
     if (fs::exists(run / "recipe.toml")) check_same_recipe(recipe, run);
-    return start;
+  } else {
+    check_same_recipe(recipe, run);
+    start = newest_whole(run);
+    check_same_data(start.state, data, recipe, start.checkpoint);
   }
-  check_same_recipe(recipe, run);
-  start.state = verify_checkpoint(start.checkpoint);
-  check_same_data(start.state, data, recipe, start.checkpoint);
+  for (const SkippedRange& range : skipped_after(run / "log.jsonl", start.state.step, recipe.batch_sequences()))
+    start.state.faults.skipped.push_back(range);
   return start;
 }
 
-void warn_of_other_sums(const RunStart& start, const std::string& backend) {
+RunStart step_back(const fs::path& run, int64_t updates) {
+  std::vector<fs::path> distrusted;
+  for (const fs::path& path : resumable_checkpoints(run)) {
+    try {
+      const RunStart start{path, verify_checkpoint(path)};
+      if (start.state.updates < updates) {
+        for (const fs::path& newer : distrusted) fs::remove(newer / "trainer.json");
+        return start;
+      }
+    } catch (const Error& error) {
+      log_warning("{}", error.what());
+    }
+    distrusted.push_back(path);
+  }
+  return {};
+}
+
+std::string start_to_text(const RunStart& start) { return start.checkpoint.string() + "\n" + state_to_json(start.state); }
+
+RunStart start_from_text(const std::string& text) {
+  const size_t end = text.find('\n');
+  return {text.substr(0, end), state_from_json(text.substr(end + 1))};
+}
+
+void warn_of_other_sums(const RunStart& start, const Recipe& recipe, const std::string& backend, int64_t ranks) {
   if (start.checkpoint.empty()) return;
+  if (start.state.ranks != ranks && recipe.reduction_groups == 0)
+    log_warning(
+        "{} was made by {} ranks, these are {}: sums are rounded differently (train.reduction_groups would fix their order)",
+        start.checkpoint.string(), start.state.ranks, ranks);
   if (start.state.backend != backend)
     log_warning("{} was made with {}, this is {}: sums are rounded differently", start.checkpoint.string(), start.state.backend,
                 backend);

@@ -30,6 +30,7 @@ std::string to_json(const LogLine& line) {
   if (line.memory_bytes) json["memory_bytes"] = *line.memory_bytes;
   if (line.loss_scale) json["loss_scale"] = *line.loss_scale;
   if (!line.skipped.empty()) json["skipped"] = line.skipped;
+  if (line.rewound_to) json["rewound_to"] = *line.rewound_to;
   return json.dump();
 }
 

@@ -23,6 +23,7 @@ struct LogLine {
   std::optional<double> mfu;             ///< FLOP/s as a fraction of the GEMM peak measured at start
   std::optional<uint64_t> memory_bytes;  ///< resident set of the process now
   std::optional<double> loss_scale;      ///< fp16: what the loss was multiplied with
+  std::optional<int64_t> rewound_to;     ///< step of the checkpoint whose weights the run went back to
   std::string skipped;                   ///< why the update was not applied: "overflow", "nan", ...; empty = it was
 };
 

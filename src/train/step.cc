@@ -4,22 +4,68 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/system.h"
 
 namespace spectra::train {
+namespace {
 
-Optimizer::Optimizer(ops::Backend& backend, Transformer& model, const Recipe& recipe)
-    : backend_(backend),
-      model_(model),
-      recipe_(recipe),
-      schedule_(make_schedule(recipe)),
-      norm_buffer_(backend.allocate(sizeof(double))),
-      norm_squared_(norm_buffer_.data(), DType::kF64, 1, 1) {}
+void share_block(Ranks& ranks, const Block& block) {
+  for (const ops::Tensor& tensor : block.shared) ranks.broadcast(block.owner, tensor.data, tensor.bytes());
+}
 
-void Optimizer::begin() { model_.reset_loss(); }
+}  // namespace
 
-UpdateResult Optimizer::update(int64_t step, double position) {
-  backend_.zero(norm_squared_);
-  for (const TrainedParameter& parameter : model_.parameters()) backend_.sum_squares(norm_squared_, parameter.gradient);
+void share_weights(Ranks& ranks, Transformer& model) {
+  for (const Block& block : model.blocks()) share_block(ranks, block);
+  ranks.wait_all();
+}
+
+double tree_sum(std::vector<double> values) {
+  for (size_t step = 1; step < values.size(); step *= 2)
+    for (size_t i = 0; i + step < values.size(); i += 2 * step) values[i] += values[i + step];
+  return values.empty() ? 0 : values[0];
+}
+
+Optimizer::Optimizer(ops::Backend& backend, Ranks& ranks, Transformer& model, const Recipe& recipe)
+    : backend_(backend), ranks_(ranks), model_(model), recipe_(recipe), schedule_(make_schedule(recipe)) {
+  const size_t count = model.parameters().size();
+  norm_buffer_ = backend.allocate((count + 1) * sizeof(double));
+  squares_ = {norm_buffer_.data(), DType::kF64, 1, static_cast<int64_t>(count)};
+  norm_squared_ = {static_cast<double*>(norm_buffer_.data()) + count, DType::kF64, 1, 1};
+}
+
+StepNumbers Optimizer::measure(std::span<const double> group_losses, double loss_scale) {
+  const size_t count = static_cast<size_t>(squares_.cols);
+  backend_.zero(squares_);
+  for (size_t p = 0; p < count; ++p)
+    if (const TrainedParameter& parameter = model_.parameters()[p]; parameter.owned)
+      backend_.sum_squares({squares_.as<double>() + p, DType::kF64, 1, 1}, parameter.gradient);
+  backend_.synchronize();
+
+  // Of each rank: losses of its groups, squares of its parameters (0 elsewhere), whether it was told to stop.
+  std::vector<double> mine(group_losses.begin(), group_losses.end());
+  mine.insert(mine.end(), squares_.as<double>(), squares_.as<double>() + count);
+  mine.push_back(interrupted() ? 1 : 0);
+  const std::vector<double> all = ranks_.gather(mine);
+  std::vector<double> losses;
+  StepNumbers numbers;
+  double squared = 0;
+  for (size_t p = 0; p < count; ++p) {
+    const auto owner = static_cast<size_t>(model_.blocks()[model_.parameters()[p].block].owner);
+    squared += all[owner * mine.size() + group_losses.size() + p];
+  }
+  for (size_t at = 0; at < all.size(); at += mine.size()) {
+    losses.insert(losses.end(), all.begin() + static_cast<std::ptrdiff_t>(at),
+                  all.begin() + static_cast<std::ptrdiff_t>(at + group_losses.size()));
+    numbers.interrupted = numbers.interrupted || all[at + mine.size() - 1] != 0;
+  }
+  *norm_squared_.as<double>() = squared;
+  numbers.loss_sum = tree_sum(losses);
+  numbers.grad_norm = std::sqrt(squared) / loss_scale;
+  return numbers;
+}
+
+UpdateResult Optimizer::update(int64_t number, double position, double loss_scale) {
   UpdateResult result;
   result.lr = schedule_.lr(position);
   result.weight_decay = schedule_.decay(position);
@@ -28,41 +74,52 @@ UpdateResult Optimizer::update(int64_t step, double position) {
   hyper.beta1 = static_cast<float>(recipe_.beta1);
   hyper.beta2 = static_cast<float>(recipe_.beta2);
   hyper.eps = static_cast<float>(recipe_.eps);
-  hyper.step = step;
-  for (TrainedParameter& p : model_.parameters()) {
-    hyper.weight_decay = p.decayed() ? static_cast<float>(result.weight_decay) : 0.0f;
-    backend_.adamw(p.weight, p.gradient, p.moment1, p.moment2, hyper, norm_squared_, static_cast<float>(recipe_.clip));
+  hyper.step = number;
+  hyper.gradient_scale = static_cast<float>(1 / loss_scale);
+  for (size_t b = 0; b < model_.blocks().size(); ++b) {
+    const Block& block = model_.blocks()[b];
+    if (block.owner == ranks_.rank()) {
+      for (size_t i = block.first; i < block.first + block.count; ++i) {
+        TrainedParameter& p = model_.parameters()[i];
+        hyper.weight_decay = p.decayed() ? static_cast<float>(result.weight_decay) : 0.0f;
+        backend_.adamw(p.weight, p.gradient, p.moment1, p.moment2, hyper, norm_squared_, static_cast<float>(recipe_.clip));
+      }
+      model_.quantize(b);
+      backend_.synchronize();
+    } else {
+      backend_.zero(block.gradient);
+    }
+    share_block(ranks_, block);
   }
-  model_.quantize();
-
-  // The only wait of a step: everything above is queued without a look at the numbers.
-  result.loss_sum = model_.loss();
-  result.grad_norm = std::sqrt(*norm_squared_.as<double>());
-  if (!std::isfinite(result.loss_sum) || !std::isfinite(result.grad_norm))
-    throw Error(
-        Exit::kFailed,
-        fmt::format("step {}: the loss is {} and the norm of the gradient {}; training has diverged", step,
-                    result.loss_sum / static_cast<double>(recipe_.batch_tokens), result.grad_norm),
-        fmt::format("the last checkpoint is kept; start a new run with a lower schedule.lr (now {}), a longer schedule.warmup "
-                    "or a smaller optimizer.clip",
-                    recipe_.lr));
+  ranks_.wait_all();
   count_codes(result);
   return result;
 }
 
+void Optimizer::discard() {
+  for (const Block& block : model_.blocks()) backend_.zero(block.gradient);
+}
+
+/// Zeros and flips are counted by owners; sums of whole numbers are exact in any order.
 void Optimizer::count_codes(UpdateResult& result) const {
   if (model_.config().family == model::Family::kFloat) return;
-  int64_t zeros = 0, flips = 0, weights = 0;
+  double zeros = 0, flips = 0, weights = 0;
   for (const TrainedParameter& parameter : model_.parameters()) {
     if (parameter.info.role != model::Role::kLinear || parameter.stats == nullptr) continue;
-    zeros += parameter.stats->zeros;
-    flips += parameter.stats->flips;
-    weights += parameter.weight.size();
+    weights += static_cast<double>(parameter.weight.size());
+    if (!parameter.owned) continue;
+    zeros += static_cast<double>(parameter.stats->zeros);
+    flips += static_cast<double>(parameter.stats->flips);
   }
   if (weights == 0) return;
-  result.flip_fraction = static_cast<double>(flips) / static_cast<double>(weights);
-  if (model_.config().family == model::Family::kTernary)
-    result.zero_fraction = static_cast<double>(zeros) / static_cast<double>(weights);
+  const std::vector<double> all = ranks_.gather(std::vector<double>{zeros, flips});
+  zeros = flips = 0;
+  for (size_t i = 0; i < all.size(); i += 2) {
+    zeros += all[i];
+    flips += all[i + 1];
+  }
+  result.flip_fraction = flips / weights;
+  if (model_.config().family == model::Family::kTernary) result.zero_fraction = zeros / weights;
 }
 
 }  // namespace spectra::train

@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What follows the backward pass in a step: gradient norm, clipping, AdamW, and the low-bit weights made anew.
+// What follows the backward pass in a step: all ranks learn loss and gradient norm, then either nothing changes or every block's
+// owner clips, runs AdamW and makes the low-bit weights anew, and hands them to the others.
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "ops/backend.h"
+#include "train/ranks.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
 
+/// The same numbers on every rank, whatever their number.
+struct StepNumbers {
+  double loss_sum = 0;       ///< nats, over the tokens of the step
+  double grad_norm = 0;      ///< before clipping, of the unscaled gradient
+  bool interrupted = false;  ///< a signal reached some rank
+};
+
 struct UpdateResult {
-  double loss_sum = 0;   ///< nats, over the tokens of the step
-  double grad_norm = 0;  ///< before clipping
   double lr = 0, weight_decay = 0;
   std::optional<double> zero_fraction;  ///< ternary
   std::optional<double> flip_fraction;  ///< ternary and binary
@@ -21,22 +29,30 @@ struct UpdateResult {
 
 class Optimizer {
  public:
-  Optimizer(ops::Backend& backend, Transformer& model, const Recipe& recipe);
-  /// Before the first micro-batch of a step.
-  void begin();
-  /// After the last one: updates every parameter (paper: AdamW, decay on matrices only) with the schedule at `position` tokens.
-  /// `step`: 1 for the first. Throws Error (exit 1) with advice when loss or gradient is not finite; the weights are untouched
-  /// then.
-  UpdateResult update(int64_t step, double position);
+  Optimizer(ops::Backend& backend, Ranks& ranks, Transformer& model, const Recipe& recipe);
+  /// `group_losses`: nats of each of this rank's groups. Owned blocks hold the whole step's gradient. The only wait of a step.
+  StepNumbers measure(std::span<const double> group_losses, double loss_scale);
+  /// Updates every parameter (AdamW, decay on matrices only) with the schedule at `position` tokens. `number`: 1 for the first
+  /// update.
+  UpdateResult update(int64_t number, double position, double loss_scale);
+  /// Instead of update(): the gradients are dropped.
+  void discard();
 
  private:
   void count_codes(UpdateResult& result) const;
   ops::Backend& backend_;
+  Ranks& ranks_;
   Transformer& model_;
   const Recipe& recipe_;
   Schedule schedule_;
   ops::Buffer norm_buffer_;
+  ops::Tensor squares_;       ///< (1, parameters) fp64: of each gradient
   ops::Tensor norm_squared_;  ///< (1, 1) fp64
 };
+
+/// The owners' GEMM weights, embedding and norms reach every rank.
+void share_weights(Ranks& ranks, Transformer& model);
+/// Sum in the order of a binary tree of neighbours, as GradientSum adds gradients.
+double tree_sum(std::vector<double> values);
 
 }  // namespace spectra::train

@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -11,6 +12,8 @@
 #include "base/system.h"
 #include "format/token_data.h"
 #include "train/checkpoint.h"
+#include "train/faults.h"
+#include "train/gradient_sum.h"
 #include "train/loader.h"
 #include "train/run_directory.h"
 #include "train/run_log.h"
@@ -20,14 +23,21 @@
 namespace spectra::train {
 
 struct Trainer::Impl {
-  Impl(const Recipe& recipe_, const fs::path& run_, bool resume);
+  Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ranks& ranks_);
 
   TrainResult train();
   LogLine train_step(int64_t next);
+  StepNumbers forward_backward(int64_t first);
+  void take_step(int64_t next, LogLine& line);
   double validate();
   void save();
+  void write_checkpoint();
+  void rewind(LogLine& line);
+  [[noreturn]] void stop();
   TrainResult result() const;
+  int64_t groups_here() const { return std::max<int64_t>(1, recipe.reduction_groups / ranks.size()); }
 
+  Ranks& ranks;
   const Recipe recipe;
   const fs::path run;
   const format::TokenData data;
@@ -35,22 +45,43 @@ struct Trainer::Impl {
   const Plan plan;
   std::unique_ptr<ops::Backend> backend;
   Transformer model;
+  GradientSum sum;
   Optimizer optimizer;
+  Faults faults;
   const Loader loader;
   std::optional<ValidationWindows> validation;
-  std::unique_ptr<RunLog> log;
+  std::unique_ptr<RunLog> log;  // rank 0's
 
-  int64_t step = 0, saved_step = -1;
+  int64_t step = 0, updates = 0, saved_step = -1;
+  bool interrupted_somewhere = false;
   double train_seconds = 0;
   std::vector<int32_t> tokens, targets;
 };
 
 namespace {
 
+/// Every rank has the same number of groups, and every group is a whole number of micro-batches.
+void check_ranks(const Recipe& recipe, const Ranks& ranks) {
+  if (recipe.reduction_groups > 0 && recipe.reduction_groups % ranks.size() != 0)
+    throw bad_input(fmt::format("train.reduction_groups = {} cannot be shared by {} ranks", recipe.reduction_groups, ranks.size()),
+                    "start a number of ranks that divides it");
+  if (recipe.batch_sequences() % (ranks.size() * recipe.micro_batch) != 0)
+    throw bad_input(fmt::format("{} ranks with micro-batches of {} do not divide the {} sequences of a batch", ranks.size(),
+                                recipe.micro_batch, recipe.batch_sequences()),
+                    "choose train.micro_batch (or the number of ranks) so that ranks times micro-batch divides the batch");
+}
+
+/// Rank 0 looks; the others believe it.
+RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool resume, const format::TokenData& data, Ranks& ranks) {
+  check_ranks(recipe, ranks);
+  return start_from_text(ranks.from_first(ranks.first() ? start_to_text(find_start(recipe, run, resume, data)) : ""));
+}
+
 /// The plan, refused before memory is taken when it does not fit.
-Plan checked_plan(const Recipe& recipe, const format::TokenData& data, const RunStart& start, const fs::path& run) {
-  Plan plan = make_plan(recipe, data.info().vocab, data.info().eos, start.state.step);
-  require_resources(plan, run);
+Plan checked_plan(const Recipe& recipe, const format::TokenData& data, const RunStart& start, const fs::path& run,
+                  const Ranks& ranks) {
+  Plan plan = make_plan(recipe, data.info().vocab, data.info().eos, start.state.step, ranks.size());
+  if (ranks.first()) require_resources(plan, run, launched_ranks_here());
   return plan;
 }
 
@@ -63,68 +94,116 @@ std::optional<ValidationWindows> open_validation(const Recipe& recipe, const for
 
 }  // namespace
 
-Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume)
-    : recipe(recipe_),
+Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ranks& ranks_)
+    : ranks(ranks_),
+      recipe(recipe_),
       run(run_),
       data(open_data(recipe)),
-      start(find_start(recipe, run, resume, data)),
-      plan(checked_plan(recipe, data, start, run)),
+      start(find_start_together(recipe, run, resume, data, ranks)),
+      plan(checked_plan(recipe, data, start, run, ranks)),
       backend(ops::make_backend(recipe.precision)),
-      model(*backend, plan.config, recipe.micro_batch, recipe.sequence, recompute_from_name(recipe.recompute)),
-      optimizer(*backend, model, recipe),
+      model(*backend, plan.config, recipe.micro_batch, recipe.sequence, recompute_from_name(recipe.recompute),
+            {ranks.rank(), ranks.size()}),
+      sum(*backend, ranks, model, groups_here()),
+      optimizer(*backend, ranks, model, recipe),
+      faults(recipe, start.state.faults),
       loader(data.split("train"), recipe.sequence, static_cast<uint64_t>(recipe.seed), data.path().string()),
       validation(open_validation(recipe, data)) {
-  warn_of_other_sums(start, backend->name());
+  if (ranks.first()) warn_of_other_sums(start, recipe, backend->name(), ranks.size());
   if (start.checkpoint.empty()) {
     model.initialize(static_cast<uint64_t>(recipe.seed));
     model.quantize();
+    share_weights(ranks, model);
   } else {
-    load_checkpoint(start.checkpoint, *backend, model);
+    load_checkpoint(start.checkpoint, *backend, ranks, model);
     step = saved_step = start.state.step;
+    updates = start.state.updates;
   }
-  log = open_run(recipe, run, step);
+  if (ranks.first()) log = open_run(recipe, run, step);
+}
+
+/// This rank's share of the sequences from `first` on, group by group; the last backward pass sends gradients on their way.
+StepNumbers Trainer::Impl::forward_backward(int64_t first) {
+  const int64_t groups = groups_here(), sequences = recipe.batch_sequences() / (ranks.size() * groups);
+  const float scale = static_cast<float>(faults.loss_scale() / static_cast<double>(recipe.batch_tokens));
+  std::vector<double> losses;
+  for (int64_t group = 0; group < groups; ++group) {
+    model.reset_loss();
+    const int64_t begin = first + (ranks.rank() * groups + group) * sequences;
+    for (int64_t done = 0; done < sequences; done += recipe.micro_batch) {
+      loader.read(static_cast<uint64_t>(begin + done), recipe.micro_batch, tokens, targets);
+      const bool last = group + 1 == groups && done + recipe.micro_batch == sequences;
+      const auto on_block = [this](size_t block) { sum.block_ready(block); };
+      model.forward_backward(tokens, targets, scale, {}, last ? std::function<void(size_t)>(on_block) : nullptr);
+    }
+    losses.push_back(model.loss());
+    if (group + 1 < groups) sum.end_group();
+  }
+  sum.finish();
+  return optimizer.measure(losses, faults.loss_scale());
+}
+
+void Trainer::Impl::take_step(int64_t next, LogLine& line) {
+  const int64_t count = recipe.batch_sequences(), first = (next - 1) * count;
+  line.skipped = faults.recorded(first, count);
+  if (!line.skipped.empty()) {
+    line.loss = line.grad_norm = std::numeric_limits<double>::quiet_NaN();
+    return faults.skip(first, count, line.skipped);
+  }
+  const StepNumbers numbers = forward_backward(first);
+  interrupted_somewhere = interrupted_somewhere || numbers.interrupted;
+  line.loss = numbers.loss_sum / static_cast<double>(recipe.batch_tokens);
+  line.grad_norm = numbers.grad_norm;
+  if (recipe.precision == "fp16") line.loss_scale = faults.loss_scale();
+  line.skipped = faults.judge(line.loss, line.grad_norm);
+  if (!line.skipped.empty()) {
+    optimizer.discard();
+    return faults.skip(first, count, line.skipped);
+  }
+  const UpdateResult update = optimizer.update(++updates, schedule_position(recipe, next), faults.loss_scale());
+  faults.accept(line.loss, line.grad_norm);
+  line.lr = update.lr;
+  line.weight_decay = update.weight_decay;
+  line.zero_fraction = update.zero_fraction;
+  line.flip_fraction = update.flip_fraction;
 }
 
 LogLine Trainer::Impl::train_step(int64_t next) {
   const Stopwatch watch;
-  const int64_t first = (next - 1) * recipe.batch_sequences();
-  const double position = schedule_position(recipe, next);
-  optimizer.begin();
-  for (int64_t done = 0; done < recipe.batch_sequences(); done += recipe.micro_batch) {
-    loader.read(static_cast<uint64_t>(first + done), recipe.micro_batch, tokens, targets);
-    model.forward_backward(tokens, targets, 1.0f / static_cast<float>(recipe.batch_tokens));
-  }
-  const UpdateResult update = optimizer.update(next, position);
-  const double seconds = watch.seconds();
-  train_seconds += seconds;
-
   LogLine line;
   line.step = next;
   line.tokens = next * recipe.batch_tokens;
-  line.loss = update.loss_sum / static_cast<double>(recipe.batch_tokens);
-  line.lr = update.lr;
-  line.weight_decay = update.weight_decay;
-  line.grad_norm = update.grad_norm;
+  take_step(next, line);
+  const double seconds = watch.seconds();
+  train_seconds += seconds;
   line.tokens_per_second = static_cast<double>(recipe.batch_tokens) / seconds;
-  line.zero_fraction = update.zero_fraction;
-  line.flip_fraction = update.flip_fraction;
   return line;
 }
 
+/// Micro-batches go round the ranks; their losses are added in their order, so the result does not depend on the ranks.
 double Trainer::Impl::validate() {
-  model.reset_loss();
-  for (int64_t window = 0; window < validation->windows(); window += recipe.micro_batch) {
-    validation->read(window, recipe.micro_batch, tokens, targets);
-    model.evaluate(tokens, targets);
+  std::vector<double> losses;
+  int64_t window = ranks.rank() * recipe.micro_batch;
+  const int64_t stride = ranks.size() * recipe.micro_batch, rounds = (validation->windows() + stride - 1) / stride;
+  for (int64_t round = 0; round < rounds; ++round, window += stride) {
+    model.reset_loss();
+    if (window < validation->windows()) {
+      validation->read(window, recipe.micro_batch, tokens, targets);
+      model.evaluate(tokens, targets);
+    }
+    losses.push_back(model.loss());
   }
-  return model.loss() / static_cast<double>(validation->scored());
+  const std::vector<double> all = ranks.gather(losses);
+  double total = 0;
+  for (size_t round = 0; round < losses.size(); ++round)
+    for (size_t rank = 0; rank < static_cast<size_t>(ranks.size()); ++rank) total += all[rank * losses.size() + round];
+  return total / static_cast<double>(validation->scored());
 }
 
-void Trainer::Impl::save() {
-  if (saved_step == step) return;
-  log->sync();
+void Trainer::Impl::write_checkpoint() {
   TrainerState state;
   state.step = step;
+  state.updates = updates;
   state.tokens = step * recipe.batch_tokens;
   state.sequences = step * recipe.batch_sequences();
   state.recipe_sha256 = recipe_sha256(recipe);
@@ -132,6 +211,8 @@ void Trainer::Impl::save() {
   state.tokenizer_sha256 = data.info().tokenizer_sha256;
   state.backend = backend->name();
   state.threads = compute_threads();
+  state.ranks = ranks.size();
+  state.faults = faults.state();
   format::Provenance provenance;
   provenance.family = recipe.family;
   provenance.size = recipe.size;
@@ -139,9 +220,61 @@ void Trainer::Impl::save() {
   provenance.data_sha256 = state.data_sha256;
   provenance.step = state.step;
   provenance.tokens = state.tokens;
-  save_checkpoint(checkpoint_path(run, step), *backend, model, state, provenance, data.path());
+  save_checkpoint(checkpoint_path(run, step), *backend, ranks, model, state, provenance, data.path());
+  if (!ranks.first()) return;
+  log->sync();
   drop_old_trainer_state(run, recipe.keep);
-  saved_step = step;
+}
+
+/// A checkpoint that the disk would not take is a warning while the run can go on, an Error at its end.
+void Trainer::Impl::save() {
+  if (saved_step == step) return;
+  std::optional<Error> failure;
+  try {
+    write_checkpoint();
+  } catch (const Error& error) {
+    failure = error;
+  }
+  const bool failed = !ranks.from_first(failure ? failure->what() : "").empty();
+  if (!failed) {
+    saved_step = step;
+    return;
+  }
+  if (step == plan.steps || interrupted_somewhere) {
+    if (!ranks.first()) ranks.from_first("");  // rank 0 speaks, and ends this one
+    throw Error(*failure);
+  }
+  if (ranks.first()) log_warning("no checkpoint of step {}: {}; training goes on, the one before is whole", step, failure->what());
+}
+
+/// The weights go back to an older checkpoint, the data does not: what was read since is skipped.
+void Trainer::Impl::rewind(LogLine& line) {
+  const RunStart back = start_from_text(ranks.from_first(ranks.first() ? start_to_text(step_back(run, updates)) : ""));
+  if (back.checkpoint.empty()) {
+    if (!ranks.first()) ranks.from_first("");  // rank 0 speaks, and ends this one
+    throw Error(
+        Exit::kFailed,
+        fmt::format("step {}: {} batches in a row were skipped (the last: {}) and there is no older checkpoint to go back to; "
+                    "training has diverged",
+                    line.step, faults.state().in_a_row, line.skipped),
+        fmt::format("the checkpoints are kept; start a new run with a lower schedule.lr (now {}), a longer schedule.warmup or a "
+                    "smaller optimizer.clip",
+                    recipe.lr));
+  }
+  const int64_t per_step = recipe.batch_sequences();
+  if (ranks.first())
+    log_warning("step {}: {} batches in a row were skipped; back to the weights of {}, the data since is skipped", line.step,
+                faults.state().in_a_row, back.checkpoint.string());
+  load_checkpoint(back.checkpoint, *backend, ranks, model);
+  updates = back.state.updates;
+  faults.rewound(back.state.faults, back.state.step * per_step, (line.step - back.state.step) * per_step);
+  line.rewound_to = back.state.step;
+}
+
+void Trainer::Impl::stop() {
+  save();
+  throw Error(Exit::kInterrupted, fmt::format("interrupted; step {} is saved in {}; continue with --resume", step,
+                                              checkpoint_path(run, step).string()));
 }
 
 TrainResult Trainer::Impl::train() {
@@ -150,14 +283,16 @@ TrainResult Trainer::Impl::train() {
   while (step < plan.steps) {
     LogLine line = train_step(step + 1);
     ++step;
+    if (faults.rewind_due()) rewind(line);
     const bool last = step == plan.steps;
     if (validation && (last || step % recipe.validation_every == 0)) line.validation_loss = validate();
-    log->append(line);
+    if (log) log->append(line);
     progress.update(static_cast<uint64_t>(step), fmt::format("loss {:.3f}, {:.0f} tok/s", line.loss, line.tokens_per_second));
-    if (last || interrupted() || step % recipe.checkpoint_every == 0) save();
-    if (!last && interrupted()) {
+    // In the middle of skipped batches the weights are those of the checkpoint before, or worse.
+    if (last || (step % recipe.checkpoint_every == 0 && faults.state().in_a_row == 0)) save();
+    if (!last && interrupted_somewhere) {
       progress.clear();
-      check_interrupted(fmt::format("step {} is saved in {}; continue with --resume", step, checkpoint_path(run, step).string()));
+      stop();
     }
   }
   return result();
@@ -168,15 +303,21 @@ TrainResult Trainer::Impl::result() const {
   result.checkpoint = checkpoint_path(run, step);
   result.step = step;
   result.tokens = step * recipe.batch_tokens;
-  result.loss = log->loss();
-  result.validation_loss = log->validation_loss();
+  if (log) {
+    result.loss = log->loss();
+    result.validation_loss = log->validation_loss();
+  }
   const double tokens_here = static_cast<double>((step - start.state.step) * recipe.batch_tokens);
   if (train_seconds > 0) result.tokens_per_second = tokens_here / train_seconds;
   result.flops_per_second = result.tokens_per_second * plan.flops_per_token;
+  result.skipped_batches = faults.state().skipped_batches;
+  result.skipped_tokens = faults.state().skipped_tokens;
+  if (recipe.precision == "fp16") result.lowest_loss_scale = faults.state().loss_scale.lowest;
   return result;
 }
 
-Trainer::Trainer(const Recipe& recipe, const fs::path& run, bool resume) : impl_(std::make_unique<Impl>(recipe, run, resume)) {}
+Trainer::Trainer(const Recipe& recipe, const fs::path& run, bool resume, Ranks& ranks)
+    : impl_(std::make_unique<Impl>(recipe, run, resume, ranks)) {}
 Trainer::~Trainer() = default;
 TrainResult Trainer::run() { return impl_->train(); }
 

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "train/plan.h"
+#include "train/ranks.h"
 #include "train/recipe.h"
 
 namespace spectra::train {
@@ -18,16 +19,19 @@ struct TrainResult {
   std::optional<double> loss, validation_loss;  ///< newest, nats a token
   double tokens_per_second = 0;                 ///< of the steps of this process, without validation and checkpoints; 0 = no steps
   double flops_per_second = 0;                  ///< the same
+  int64_t skipped_batches = 0, skipped_tokens = 0;
+  std::optional<double> lowest_loss_scale;  ///< fp16
 };
 
 class Trainer {
  public:
   /// Checks recipe, data, memory and disk before anything is written, then opens or continues `run`. Throws Error: exit 3 for data
   /// or a checkpoint that is damaged or does not belong to the recipe, and for a used directory without `resume`; exit 5 for a run
-  /// that would not fit. `resume` of a run without a checkpoint begins at step 0.
-  Trainer(const Recipe& recipe, const fs::path& run, bool resume);
+  /// that would not fit. `resume` of a run without a checkpoint begins at step 0. Every rank makes one; rank 0 alone writes.
+  Trainer(const Recipe& recipe, const fs::path& run, bool resume, Ranks& ranks);
   ~Trainer();
-  /// Trains to the end of the recipe. SIGINT or SIGTERM: saves a checkpoint and throws Error (exit 130).
+  /// Trains to the end of the recipe. SIGINT or SIGTERM: saves a checkpoint and throws Error (exit 130). A checkpoint that cannot
+  /// be written is a warning, unless it is the last one.
   TrainResult run();
 
  private:

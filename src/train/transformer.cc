@@ -13,14 +13,14 @@ namespace spectra::train {
 using ops::Tensor;
 
 struct Transformer::Impl {
-  Impl(ops::Backend& backend_, const model::Config& config_, int64_t batch_, int64_t time_, Recompute recompute_)
+  Impl(ops::Backend& backend_, const model::Config& config_, int64_t batch_, int64_t time_, Recompute recompute_, Place place)
       : backend(backend_),
         config(config_),
         batch(batch_),
         time(time_),
         recompute(recompute_),
         memory(&backend_),
-        weights(config, {backend_.activation(), backend_.master()}, memory),
+        weights(config, {backend_.activation(), backend_.master()}, place, memory),
         acts(config, batch, time, {backend_.activation(), backend_.master()}, recompute, memory) {}
 
   void load(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<const int32_t> first_keys);
@@ -30,6 +30,7 @@ struct Transformer::Impl {
   void mlp_block(size_t l, const Tensor& residual);
   void backward();
   void backward_layer(size_t l);
+  void block_done(size_t block) const;
   template <class PerChunk>
   void head_loss(bool gradient, float scale, PerChunk&& per_chunk);
   ops::AttentionShape shape() const {
@@ -46,6 +47,7 @@ struct Transformer::Impl {
   Weights weights;
   Activations acts;
   bool masked = false;  ///< the batch at hand has first_keys
+  std::function<void(size_t)> on_block;
 };
 
 /// Copies one micro-batch to the device. Throws Error for a token that the embedding has no row for.
@@ -132,8 +134,14 @@ void Transformer::Impl::backward() {
   backend.zero(d.stream);
   backend.rmsnorm_backward(d.stream, weights.final_norm.gradient, d.norm, acts.stream.back(), acts.final_rstd,
                            weights.final_norm.weight);
+  block_done(weights.blocks.size() - 1);
   for (size_t l = weights.layers.size(); l-- > 0;) backward_layer(l);
   backend.embedding_backward(weights.embedding.gradient, acts.tokens.as<int32_t>(), d.stream);
+  block_done(0);
+}
+
+void Transformer::Impl::block_done(size_t block) const {
+  if (on_block) on_block(block);
 }
 
 /// forward_layer in reverse. d.stream holds the gradient of the layer's output and ends as that of its input: a residual
@@ -156,6 +164,7 @@ void Transformer::Impl::backward_layer(size_t l) {
   backend.linear_dw(w.gate_up.gradient, d.gate_up, a.mlp_norm);
   backend.linear_dx(d.norm, d.gate_up, w.gate_up.weight);
   backend.rmsnorm_backward(d.stream, w.mlp_norm.gradient, d.norm, acts.stream[2 * l + 1], a.mlp_rstd, w.mlp_norm.weight);
+  block_done(2 * l + 2);
 
   if (recompute == Recompute::kSelective) attention_block(l, Tensor());
   backend.copy(d.rounded, d.stream);
@@ -167,6 +176,7 @@ void Transformer::Impl::backward_layer(size_t l) {
   backend.linear_dx(d.norm, d.qkv, w.qkv.weight);
   backend.rmsnorm_backward(d.stream, w.attention_norm.gradient, d.norm, acts.stream[2 * l], a.attention_rstd,
                            w.attention_norm.weight);
+  block_done(2 * l + 1);
 }
 
 Recompute recompute_from_name(const std::string& name) {
@@ -176,10 +186,11 @@ Recompute recompute_from_name(const std::string& name) {
   throw bad_input(fmt::format("unknown kind of recomputation \"{}\"", name), "use none, selective or full");
 }
 
-Transformer::Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time, Recompute recompute) {
+Transformer::Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time, Recompute recompute,
+                         Place place) {
   model::validate(config);
   SPECTRA_CHECK(batch > 0 && time > 0, "batch {}, time {}", batch, time);
-  impl_ = std::make_unique<Impl>(backend, config, batch, time, recompute);
+  impl_ = std::make_unique<Impl>(backend, config, batch, time, recompute, place);
 }
 
 Transformer::~Transformer() = default;
@@ -187,6 +198,7 @@ Transformer::~Transformer() = default;
 void Transformer::initialize(uint64_t seed) {
   std::vector<float> values;
   for (TrainedParameter& parameter : impl_->weights.parameters) {
+    if (parameter.weight.data == nullptr) continue;
     values.resize(static_cast<size_t>(parameter.weight.size()));
     model::initial_values(parameter.info, seed, 0, parameter.weight.size(), values.data());
     impl_->backend.copy_in(parameter.weight, values.data());
@@ -194,11 +206,17 @@ void Transformer::initialize(uint64_t seed) {
 }
 
 std::vector<TrainedParameter>& Transformer::parameters() { return impl_->weights.parameters; }
-void Transformer::quantize() { impl_->weights.quantize(impl_->backend); }
+const std::vector<Block>& Transformer::blocks() const { return impl_->weights.blocks; }
+void Transformer::quantize(size_t block) { impl_->weights.quantize(impl_->backend, block); }
+void Transformer::quantize() {
+  for (size_t block = 0; block < blocks().size(); ++block)
+    if (parameters()[blocks()[block].first].owned) quantize(block);
+}
 
 void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale,
-                                   std::span<const int32_t> first_keys) {
+                                   std::span<const int32_t> first_keys, const std::function<void(size_t)>& on_block) {
   Impl& m = *impl_;
+  m.on_block = on_block;
   m.load(tokens, targets, first_keys);
   m.forward();
   m.head_loss(true, scale, [&m](int64_t row, int64_t rows, const Tensor& dlogits) {
@@ -231,10 +249,10 @@ int64_t Transformer::time() const { return impl_->time; }
 const model::Config& Transformer::config() const { return impl_->config; }
 
 uint64_t Transformer::memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes,
-                                    Recompute recompute) {
+                                    Recompute recompute, Place place) {
   Memory counted(nullptr);
   const Precision precision{activation_bytes == 2 ? DType::kBf16 : DType::kF32, DType::kF32};
-  const Weights weights(config, precision, counted);
+  const Weights weights(config, precision, place, counted);
   const Activations activations(config, batch, time, precision, recompute, counted);
   return counted.bytes();
 }

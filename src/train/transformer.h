@@ -2,6 +2,7 @@
 #pragma once
 // One training step's forward and backward pass of the model, written against ops::Backend only: no precision, no device here.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,12 +13,15 @@
 
 namespace spectra::train {
 
-/// A trained parameter and everything the optimizer keeps for it; all in master precision, shapes of `info`.
+/// A trained parameter and everything the optimizer keeps for it; all in master precision, shapes of `info`. Where another rank
+/// owns the parameter its moments have no data, and its weight only where the forward pass reads it (embedding and norms).
 struct TrainedParameter {
   model::Parameter info;
   ops::Tensor weight, gradient, moment1, moment2;
-  ops::Tensor scales;  ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family
+  ops::Tensor scales;  ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family; the owner's only
   ops::QuantizeStats* stats = nullptr;
+  size_t block = 0;
+  bool owned = true;
   bool decayed() const { return info.role != model::Role::kNorm; }
 };
 
@@ -30,26 +34,49 @@ enum class Recompute : uint8_t {
 };
 /// "none", "selective" or "full".
 Recompute recompute_from_name(const std::string& name);
+/// Consecutive parameters whose gradients become complete together, in the backward pass: the embedding; of each layer the
+/// attention block and the MLP block, each with its norm; final norm and head.
+struct Block {
+  size_t first = 0, count = 0;      ///< parameters
+  int owner = 0;                    ///< rank that updates them
+  ops::Tensor gradient;             ///< (1, n) master: the gradients of all of them
+  std::vector<ops::Tensor> shared;  ///< what the owner's update changes and every rank's forward and backward pass read
+};
+
+/// Which rank of how many.
+struct Place {
+  int rank = 0, ranks = 1;
+};
+
+/// What a rank keeps of all parameters, in fp32.
+struct ParameterBytes {
+  uint64_t masters = 0, gradients = 0, moments = 0;
+};
+ParameterBytes parameter_bytes(const model::Config& config, Place place);
 
 class Transformer {
  public:
   /// Allocates parameters, gradients, moments and the activations of one micro-batch of `batch` x `time` tokens.
   Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time,
-              Recompute recompute = Recompute::kNone);
+              Recompute recompute = Recompute::kNone, Place place = {});
   ~Transformer();
 
   /// N(0, 0.02²) for matrices, 1 for norms; a pure function of seed and parameter name, the same for every family.
   void initialize(uint64_t seed);
   std::vector<TrainedParameter>& parameters();
-  /// Recomputes GEMM weights (codes and scales) from the master weights. Call after every change of the weights.
+  const std::vector<Block>& blocks() const;
+  /// Recomputes GEMM weights (codes and scales) of the owned blocks from the master weights. Call after every change of the
+  /// weights.
   void quantize();
+  void quantize(size_t block);
 
   /// Adds to gradients() the gradient of scale * (sum of losses) and returns nothing to the host: see loss().
   /// `tokens` and `targets`: batch * time each, row by row; target -1 = not scored. `first_keys`: for each token the first position
   /// (0 to its own) of its sequence that it may attend to, as where its document begins; empty = all 0. Positions are not
   /// restarted: RoPE only sees their differences.
+  /// `on_block`: called with each block's number as soon as its gradients hold this micro-batch, last block first.
   void forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale,
-                        std::span<const int32_t> first_keys = {});
+                        std::span<const int32_t> first_keys = {}, const std::function<void(size_t)>& on_block = nullptr);
   /// Forward only; adds to loss(). `logprobs`: batch * time values of log p(target), or empty.
   void evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs = {},
                 std::span<const int32_t> first_keys = {});
@@ -62,7 +89,7 @@ class Transformer {
   const model::Config& config() const;
   /// Bytes a Transformer of this shape allocates: parameters and optimizer, activations. For the preflight check.
   static uint64_t memory_needed(const model::Config& config, int64_t batch, int64_t time, size_t activation_bytes,
-                                Recompute recompute = Recompute::kNone);
+                                Recompute recompute = Recompute::kNone, Place place = {});
 
  private:
   struct Impl;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The parameters of a Transformer and how they are stacked for the GEMMs: q, k, v are one matrix, gate and up another.
+// The parameters of a Transformer and how they are stacked for the GEMMs: q, k, v are one matrix, gate and up another. Ranks share
+// the optimizer's work by blocks (ZeRO stage 1, Rajbhandari et al. 2020): the owner of a block keeps its masters and moments,
+// updates them and hands out what forward and backward read.
 #include <vector>
 
 #include "train/memory.h"
@@ -30,11 +32,12 @@ struct LayerWeights {
 
 class Weights {
  public:
-  Weights(const model::Config& config, Precision precision, Memory& memory);
-  /// Recomputes codes and scales of every Linear from the master weights.
-  void quantize(ops::Backend& backend);
+  Weights(const model::Config& config, Precision precision, const Place& place, Memory& memory);
+  /// Recomputes codes and scales of a block's Linears from the master weights. Only for its owner.
+  void quantize(ops::Backend& backend, size_t block);
 
   std::vector<TrainedParameter> parameters;  ///< in file order; views into the stacked tensors
+  std::vector<Block> blocks;                 ///< consecutive parameters
   Stacked embedding;                         ///< (V, D)
   std::vector<LayerWeights> layers;
   Stacked final_norm;  ///< (1, D)
@@ -45,9 +48,10 @@ class Weights {
   struct Quantization {
     ops::QuantizedWeight target;
     ops::QuantizeSpec spec;
-    size_t parameter;
+    size_t parameter, block;
   };
-  Stacked stack(int count);
+  void begin_block(size_t count);
+  Stacked stack(int count, bool everywhere);
   Linear linear(int count);
   Linear quantized(const Stacked& stacked, size_t first, size_t count);
 
@@ -55,6 +59,9 @@ class Weights {
   Precision precision_;
   Memory& memory_;
   std::vector<model::Parameter> infos_;
+  std::vector<int> owners_;  // of blocks
+  int rank_;
+  int64_t placed_ = 0;  // elements of the current block's gradient
   std::vector<Quantization> quantizations_;
 };
 

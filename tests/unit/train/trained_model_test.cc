@@ -22,7 +22,14 @@ constexpr int64_t kTime = 12;
 void export_model(const fs::path& directory, ops::Backend& backend, Transformer& model) {
   fs::create_directories(directory);
   write_file(directory / "config.json", model::config_to_json(model.config(), "float16"));
-  write_model_file(directory / "model.safetensors", backend, model);
+  ModelFile file(directory / "model.safetensors", backend, model);
+  std::vector<float> values;
+  for (const TrainedParameter& parameter : model.parameters()) {
+    values.resize(static_cast<size_t>(parameter.weight.size()));
+    backend.copy_out(values.data(), parameter.weight);
+    file.write(parameter.info, values);
+  }
+  file.close();
 }
 
 /// fp16 can hold every master weight afterwards, so that the export of embedding, head and norms loses nothing.

@@ -32,7 +32,7 @@ class TrainerTest : public ::testing::Test {
     return parse_recipe("", "test", all);
   }
   TrainResult train(const std::string& name, const std::vector<std::string>& settings = {}, bool resume = false) const {
-    return Trainer(recipe(settings), directory / name, resume).run();
+    return Trainer(recipe(settings), directory / name, resume, *ranks).run();
   }
   std::string bytes(const std::string& name, int64_t step, const char* file) const {
     return read_file(checkpoint_path(directory / name, step) / file);
@@ -61,6 +61,7 @@ class TrainerTest : public ::testing::Test {
     write_file(file, content);
   }
 
+  std::unique_ptr<Ranks> ranks = single_rank();
   test::TemporaryDirectory directory;
   fs::path data = test::write_tiny_data(directory / "data", 3000, 200);
 };
@@ -82,7 +83,7 @@ TEST_F(TrainerTest, ARunWritesItsRecipeLogAndCheckpoints) {
   }
   EXPECT_NEAR(lines[0]["loss"].get<double>(), std::log(128.0), 0.1);  // nothing is known at first; 100 tokens padded to 128
   EXPECT_EQ(recipe_to_toml(parse_recipe(read_file(directory / "run" / "recipe.toml"), "r")), recipe_to_toml(recipe()));
-  EXPECT_EQ(newest_checkpoint(directory / "run"), result.checkpoint);
+  EXPECT_EQ(all_checkpoints(directory / "run").back(), result.checkpoint);
   for (const char* file :
        {"config.json", "model.safetensors", "tokenizer.json", "spectra.json", "trainer.safetensors", "trainer.json"})
     EXPECT_TRUE(fs::exists(result.checkpoint / file)) << file;
@@ -202,7 +203,7 @@ TEST_F(TrainerTest, TheLogIsCutBackToTheResumedStep) {
   train("run");
   forget("run", 20);
   write_file(directory / "run" / "log.jsonl", read_file(directory / "run" / "log.jsonl") + "{\"step\": 21, \"lo");
-  { const Trainer resumed(recipe(), directory / "run", true); }
+  { const Trainer resumed(recipe(), directory / "run", true, *ranks); }
   EXPECT_EQ(log("run").size(), 10u);
   EXPECT_EQ(log("run").back()["step"], 10);
 }
@@ -245,8 +246,21 @@ TEST_F(TrainerTest, AChangedRecipeIsRefusedByKey) {
   EXPECT_NO_THROW(train("run", {"checkpoint.every=3", "validation.tokens=50"}, true));
 }
 
-TEST_F(TrainerTest, ADamagedCheckpointIsRefusedByFile) {
-  train("run");
+TEST_F(TrainerTest, ADamagedNewestCheckpointFallsBackToTheOneBefore) {
+  train("undisturbed");
+  for (const char* file : {"trainer.safetensors", "model.safetensors", "trainer.json"}) {
+    const std::string name = std::string("run-") + file;
+    train(name);
+    flip_byte(checkpoint_path(directory / name, 20) / file);
+    EXPECT_EQ(train(name, {}, true).step, 20);
+    EXPECT_EQ(bytes(name, 20, "trainer.safetensors"), bytes("undisturbed", 20, "trainer.safetensors")) << file;
+    EXPECT_EQ(log(name).size(), 20u);
+    EXPECT_NO_THROW(verify_checkpoint(checkpoint_path(directory / name, 20)));
+  }
+}
+
+TEST_F(TrainerTest, ADamagedOnlyCheckpointIsRefusedByFile) {
+  train("run", {"checkpoint.every=20"});
   const fs::path checkpoint = checkpoint_path(directory / "run", 20);
   for (const char* file : {"trainer.safetensors", "model.safetensors", "config.json", "spectra.json", "tokenizer.json"}) {
     const std::string before = read_file(checkpoint / file);
@@ -322,7 +336,7 @@ TEST_F(TrainerTest, ADivergedRunStopsWithAdviceAndKeepsItsCheckpoint) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Exit::kFailed);
     EXPECT_NE(error.hint().find("lower schedule.lr"), std::string::npos);
-    EXPECT_NO_THROW(verify_checkpoint(newest_checkpoint(directory / "run")));
+    EXPECT_NO_THROW(verify_checkpoint(all_checkpoints(directory / "run").back()));
   }
 }
 

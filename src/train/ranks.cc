@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/ranks.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace spectra::train {
+namespace {
+
+/// Nobody to talk to: there are no messages, and rank 0's values are everyone's.
+class SingleRank final : public Ranks {
+ public:
+  SingleRank() : Ranks(0, 1) {}
+  size_t send(int, const void*, size_t) override { return 0; }
+  size_t receive(int, void*, size_t) override { return 0; }
+  size_t broadcast(int, void*, size_t) override { return 0; }
+  bool progress(size_t) override { return true; }
+  void wait(size_t) override {}
+  void wait_all() override {}
+  std::vector<double> gather(std::span<const double> values) override { return {values.begin(), values.end()}; }
+  std::string from_first(const std::string& text) override { return text; }
+  void abandon(const Error&) override {}
+};
+
+int number(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr ? 0 : std::atoi(value);
+}
+
+}  // namespace
+
+std::unique_ptr<Ranks> single_rank() { return std::make_unique<SingleRank>(); }
+
+int launched_ranks() {
+  // Open MPI's mpirun, MPICH's and Intel's (Hydra), and Slurm's srun with --mpi=pmix.
+  const bool slurm = std::getenv("PMIX_RANK") != nullptr && std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr;
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    if (const int count = number(name); count > 0) return count;
+  return slurm ? std::max(1, number("SLURM_NTASKS")) : 1;
+}
+
+int launched_ranks_here() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
+    if (const int count = number(name); count > 0) return count;
+  return launched_ranks();
+}
+
+}  // namespace spectra::train
