@@ -101,24 +101,13 @@ class Ranks(Training):
         while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= steps):
             time.sleep(0.01)
 
-    def rank_pids(self, process):
-        found = []
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                status = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(status[1]) == process.pid:
-                found.append(int(pid))
-        return found
-
     def test_a_rank_that_dies_ends_the_others(self):
         settings = self.sets(train__reduction_groups=2, train__tokens=STEPS * 5120, train__batch_tokens=5120)
         self.train(2, self.directory / "whole", *settings)
         run = self.directory / "killed"
         process = self.ranks(2, run, *settings)
         self.wait_for_steps(run, process, 10)
-        os.kill(self.rank_pids(process)[-1], signal.SIGKILL)
+        os.kill(self.children(process)[-1], signal.SIGKILL)
         _, errors = process.communicate(timeout=60)
         self.assertNotEqual(process.returncode, 0)
         self.assertIn("signal 9", errors)
@@ -130,7 +119,7 @@ class Ranks(Training):
         run = self.directory / "stopped"
         process = self.ranks(2, run, *settings)
         self.wait_for_steps(run, process)
-        os.kill(self.rank_pids(process)[-1], signal.SIGTERM)
+        os.kill(self.children(process)[-1], signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, errors)
         self.assertIn("--resume", errors)

@@ -3,6 +3,7 @@
 import array
 import hashlib
 import json
+import pathlib
 import random
 import struct
 import subprocess
@@ -35,8 +36,9 @@ tokens = 1000
 STATE = ("model.safetensors", "trainer.safetensors", "config.json", "spectra.json", "trainer.json")
 
 
-def write_data(path, train=20_000, valid=1_500):
-    """Token data as src/format/token_data.h describes it, written without the program: words of a first-order chain."""
+def write_data(path, train=20_000, valid=1_500, rare=None):
+    """Token data as src/format/token_data.h describes it, written without the program: words of a first-order chain. `rare`: how
+    often the last word of the vocabulary occurs in the training split; None = as it comes."""
     rng = random.Random(1)
     path.mkdir()
     files = []
@@ -49,6 +51,10 @@ def write_data(path, train=20_000, valid=1_500):
                 word = 1 + (word * 3 if rng.random() < 0.8 else rng.randrange(VOCAB)) % (VOCAB - 1)
                 tokens.append(word)
             tokens.append(0)
+        if rare is not None:
+            places = [i for i, token in enumerate(tokens) if token == VOCAB - 1]
+            for place in places[rare if split == "train" else 0:]:
+                tokens[place] = VOCAB - 2
         entry = {"split": split, "tokens": len(tokens), "documents": len(starts)}
         index = len(files)
         for key, name, content in (("", f"tokens-{index:05d}.bin", tokens), ("documents_", f"documents-{index:05d}.bin", starts)):
@@ -108,6 +114,20 @@ class Training(harness.Case):
 
     def log(self, run):
         return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+    def trainer_state(self, checkpoint):
+        return json.loads((checkpoint / "trainer.json").read_text())
+
+    def children(self, process):
+        """Processes that `process` (mpirun) started."""
+        found = []
+        for directory in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if int((directory / "stat").read_text().rsplit(")", 1)[1].split()[1]) == process.pid:
+                    found.append(int(directory.name))
+            except OSError:
+                continue
+        return found
 
     def checkpoint(self, run, step=STEPS):
         return run / "checkpoints" / f"step-{step:08d}"
