@@ -2,14 +2,10 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/inspect.h"
+#include "format/token_data.h"
 
 namespace spectra::cli {
 namespace {
-
-struct Options {
-  std::string path;
-  bool verify = false;
-};
 
 /// The last checkpoint of a run directory, or "".
 fs::path last_checkpoint(const fs::path& run) {
@@ -20,9 +16,10 @@ fs::path last_checkpoint(const fs::path& run) {
   return last;
 }
 
-void run_inspect(const Options& options) {
+void run_inspect(const InspectOptions& options) {
   const fs::path path = options.path;
-  if (fs::exists(path / "data.json")) return inspect_data(path, options.verify);
+  if (options.sequence >= 0) return inspect_sequence(options);
+  if (format::TokenData::recognize(path)) return inspect_data(options);
   if (!fs::exists(path / "config.json"))
     if (const fs::path checkpoint = last_checkpoint(path); !checkpoint.empty())
       throw bad_input(fmt::format("{} is a training run, not a model", path.string()),
@@ -38,13 +35,18 @@ const char* checksum_state(bool asked, bool found) {
 }
 
 Command make_inspect() {
-  static Options options;
+  static InspectOptions options;
   return {"inspect",
           "what a model or token data is: sizes, bits, scales, sparsity, where it came from",
-          {{"MODEL", "a model or token data directory", &options.path, true},
-           {"--verify", "check the sha256 of every file", &options.verify}},
+          {{"MODEL", "a model or token data; with --sequence also a recipe", &options.path, true},
+           {"--verify", "check the sha256 of every file, and every token", &options.verify},
+           {"--sequence", "token data: show the sequence of this number that a run reads", &options.sequence},
+           {"--seq-length", "tokens of a sequence, as train.sequence (default: 2048)", &options.length},
+           {"--seed", "data order, as train.seed (default: 1)", &options.seed},
+           {"--tokenizer", "directory with tokenizer.json, for data without one", &options.tokenizer}},
           [] { run_inspect(options); },
-          {"spectra inspect models/TriLM_99M", "spectra inspect data/books --verify"}};
+          {"spectra inspect models/TriLM_99M", "spectra inspect data/books --verify",
+           "spectra inspect data/books --sequence 0 --seq-length 256"}};
 }
 
 }  // namespace spectra::cli

@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "base/system.h"
 #include "cli/command.h"
-#include "format/token_data.h"
+#include "train/data.h"
 #include "train/plan.h"
 #include "train/recipe.h"
 #include "train/trainer.h"
@@ -35,8 +35,8 @@ void print_config(const train::Recipe& recipe) {
 }
 
 void dry_run(const train::Recipe& recipe) {
-  const format::TokenData data(recipe.data);
-  const train::Plan plan = train::make_plan(recipe, data.info().vocab, data.info().eos);
+  const train::TrainingData data(recipe, train::DataCheck::kNone);
+  const train::Plan plan = train::make_plan(recipe, data.vocab(), data.eos());
   if (!global().json) {
     std::fputs(train::describe(plan, recipe).c_str(), stdout);
     return;

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "format/llmc.h"
+#include "format/megatron.h"
 #include "format/strict_json.h"
 
 namespace spectra::format {
@@ -47,33 +49,32 @@ std::string file_name(const json& object, const char* key, const std::string& wh
 }
 
 /// Maps a file that must hold exactly `count` items (`what`) of `width` bytes.
-std::shared_ptr<MappedFile> map_exact(const fs::path& path, uint64_t count, uint64_t width, const char* what,
-                                      const std::string& sha, bool verify) {
+std::shared_ptr<MappedFile> map_exact(const fs::path& path, uint64_t count, uint64_t width, const char* what) {
   auto file = std::make_shared<MappedFile>(path);
   const uint64_t seen = file->bytes().size();
   uint64_t expected = 0;
   if (__builtin_mul_overflow(count, width, &expected) || seen != expected)
     throw bad_input(fmt::format("{} has {} bytes, data.json says {} {} of {} bytes", path.string(), seen, count, what, width),
                     kHint);
-  if (!verify) return file;
-  Sha256 hash;
-  hash.update(file->bytes().data(), seen);
-  if (const std::string hex = hash.hex(); hex != sha)
-    throw bad_input(fmt::format("{} is damaged: its sha256 is {}, data.json says {}", path.string(), hex, sha), kHint);
   return file;
 }
 
-template <class T>
-T item(const MappedFile& file, uint64_t index) {
-  T value;
-  std::memcpy(&value, file.bytes().data() + index * sizeof(T), sizeof(T));
-  return value;
-}
+/// documents-0000i.bin.
+class Documents final : public DocumentIndex {
+ public:
+  explicit Documents(std::shared_ptr<MappedFile> file) : file_(std::move(file)) {}
+  uint64_t count() const override { return file_->bytes().size() / sizeof(uint64_t); }
+  uint64_t start(uint64_t i) const override {
+    uint64_t value;
+    std::memcpy(&value, file_->bytes().data() + i * sizeof value, sizeof value);
+    return value;
+  }
+  const fs::path& path() const override { return file_->path(); }
+  bool may_be_empty() const override { return false; }
 
-template <class T>
-void copy_tokens(const MappedFile& file, uint64_t begin, uint64_t count, int32_t* out) {
-  for (uint64_t i = 0; i < count; ++i) out[i] = static_cast<int32_t>(item<T>(file, begin + i));
-}
+ private:
+  std::shared_ptr<MappedFile> file_;
+};
 
 }  // namespace
 
@@ -107,69 +108,92 @@ TokenDataJson parse_token_data_json(std::string_view text, const std::string& wh
   return data;
 }
 
-void TokenStream::read(uint64_t begin, uint64_t count, int32_t* out) const {
-  SPECTRA_CHECK(begin <= size_ && count <= size_ - begin, "begin={} count={} size={}", begin, count, size_);
-  // The last part that begins at or before `begin`.
-  auto part = std::upper_bound(parts_.begin(), parts_.end(), begin, [](uint64_t at, const Part& p) { return at < p.begin; });
-  if (part != parts_.begin()) --part;
-  while (count > 0) {
-    const uint64_t offset = begin - part->begin;
-    const uint64_t here = std::min(count, part->count - offset);
-    if (width_ == 2)
-      copy_tokens<uint16_t>(*part->tokens, offset, here, out);
-    else
-      copy_tokens<uint32_t>(*part->tokens, offset, here, out);
-    begin += here;
-    count -= here;
-    out += here;
-    ++part;
-  }
-}
-
-std::vector<uint64_t> TokenStream::document_starts() const {
-  std::vector<uint64_t> starts;
-  starts.reserve(documents_);
-  for (const Part& part : parts_) {
-    const uint64_t count = part.documents->bytes().size() / sizeof(uint64_t);
-    for (uint64_t i = 0; i < count; ++i) {
-      const auto start = item<uint64_t>(*part.documents, i);
-      if (start >= part.count || (!starts.empty() && part.begin + start <= starts.back()))
-        throw bad_input(fmt::format("{}: document {} starts at token {}, which is out of order or outside the {} tokens",
-                                    part.documents->path().string(), i, start, part.count),
-                        kHint);
-      starts.push_back(part.begin + start);
+std::string fingerprint(const std::vector<std::shared_ptr<MappedFile>>& files) {
+  constexpr uint64_t kBlock = uint64_t{64} << 10, kBlocks = 64;
+  Sha256 hash;
+  for (const auto& file : files) {
+    const auto bytes = file->bytes();
+    const uint64_t size = bytes.size();
+    hash.update(&size, sizeof size);
+    if (size <= kBlock * kBlocks) {
+      hash.update(bytes.data(), size);
+      continue;
     }
+    const uint64_t room = size - kBlock;  // the last block ends with the file
+    for (uint64_t i = 0; i < kBlocks; ++i)
+      hash.update(bytes.data() + room / (kBlocks - 1) * i + room % (kBlocks - 1) * i / (kBlocks - 1), kBlock);
   }
-  return starts;
+  return hash.hex();
 }
 
-TokenData::TokenData(const fs::path& path, bool verify) : path_(path) {
-  const fs::path index = path / "data.json";
-  if (!fs::exists(index))
-    throw bad_input(fmt::format("{} is not token data: it has no data.json", path.string()),
-                    "make token data with spectra prepare");
+bool TokenData::recognize(const fs::path& path) {
+  return fs::exists(path / "data.json") || !megatron_index_path(path).empty() || is_llmc(path);
+}
+
+TokenData::TokenData(const fs::path& path, bool verify_all) : path_(path) {
+  if (fs::exists(path / "data.json")) {
+    open_directory();
+  } else if (const fs::path index = megatron_index_path(path); !index.empty()) {
+    open_foreign({{"train", open_megatron(index, false)}}, "megatron", {std::make_shared<MappedFile>(index)});
+  } else if (is_llmc(path)) {
+    open_foreign(open_llmc(path), "llm.c", {});
+  } else {
+    throw bad_input(
+        fmt::format("{} is not token data: it has no data.json, and is neither a Megatron pair nor shards of llm.c", path.string()),
+        "make token data with spectra prepare");
+  }
+  if (verify_all) verify();
+}
+
+void TokenData::append(const std::string& split, TokenPart part) {
+  const auto same = [&](const auto& entry) { return entry.first == split; };
+  auto found = std::find_if(splits_.begin(), splits_.end(), same);
+  if (found == splits_.end()) found = splits_.insert(splits_.end(), {split, TokenStream()});
+  found->second.append(std::move(part));
+}
+
+void TokenData::open_directory() {
+  const fs::path index = path_ / "data.json";
   const std::string text = read_file(index, kMaxJsonBytes);
   sha256_ = spectra::sha256(text);
   TokenDataJson data = parse_token_data_json(text, index.string());
-  info_ = std::move(data.info);
   for (const TokenDataJson::File& file : data.files) {
-    const TokenStream::Part part{
-        map_exact(path / file.name, file.tokens, static_cast<uint64_t>(data.token_bytes), "tokens", file.sha256, verify),
-        map_exact(path / file.documents_name, file.documents, sizeof(uint64_t), "document starts", file.documents_sha256, verify),
-        0, file.tokens};
-    const auto same = [&](const auto& split) { return split.first == file.split; };
-    auto split = std::find_if(splits_.begin(), splits_.end(), same);
-    if (split == splits_.end()) split = splits_.insert(splits_.end(), {file.split, TokenStream()});
-    TokenStream& stream = split->second;
-    stream.width_ = data.token_bytes;
-    stream.parts_.push_back(part);
-    stream.parts_.back().begin = stream.size_;
-    stream.size_ += file.tokens;
-    stream.documents_ += file.documents;
+    TokenPart part;
+    part.tokens = map_exact(path_ / file.name, file.tokens, static_cast<uint64_t>(data.token_bytes), "tokens");
+    part.type = data.token_bytes == 2 ? TokenType::kU16 : TokenType::kU32;
+    part.count = file.tokens;
+    const auto starts = map_exact(path_ / file.documents_name, file.documents, sizeof(uint64_t), "document starts");
+    part.documents = std::make_shared<Documents>(starts);
+    files_.push_back({part.tokens, file.sha256});
+    files_.push_back({starts, file.documents_sha256});
+    append(file.split, std::move(part));
   }
-  const fs::path tokenizer = path / "tokenizer.json";
-  if (verify && fs::exists(tokenizer) && sha256_file(tokenizer) != info_.tokenizer_sha256)
-    throw bad_input(fmt::format("{} is not the tokenizer that made this data", tokenizer.string()), kHint);
+  info_ = std::move(data.info);
+  set_tokenizer(info_.tokenizer_sha256, info_.vocab, info_.eos);
+}
+
+void TokenData::open_foreign(std::vector<std::pair<std::string, TokenPart>> parts, const char* format,
+                             std::vector<std::shared_ptr<MappedFile>> files) {
+  format_ = format;
+  for (auto& part : parts) {
+    files.push_back(part.second.tokens);
+    append(part.first, std::move(part.second));
+  }
+  for (const auto& file : files) files_.push_back({file, ""});
+  sha256_ = fingerprint(files);
+}
+
+void TokenData::set_tokenizer(const std::string& sha256, int64_t vocab, int32_t eos) {
+  info_.tokenizer_sha256 = sha256;
+  info_.vocab = vocab;
+  info_.eos = eos;
+  for (auto& split : splits_) split.second.set_tokens(vocab, eos);
+}
+
+uint64_t TokenData::bytes() const {
+  uint64_t total = 0;
+  for (const File& file : files_) total += file.file->bytes().size();
+  return total;
 }
 
 bool TokenData::has(const std::string& split) const {
@@ -189,21 +213,27 @@ const TokenStream& TokenData::split(const std::string& name) const {
                   splits_.empty() ? "it holds no tokens at all" : fmt::format("it has: {}", fmt::join(split_names(), ", ")));
 }
 
+void TokenData::verify() const {
+  for (const File& file : files_) {
+    if (file.sha256.empty()) continue;
+    Sha256 hash;
+    hash.update(file.file->bytes().data(), file.file->bytes().size());
+    if (const std::string hex = hash.hex(); hex != file.sha256)
+      throw bad_input(
+          fmt::format("{} is damaged: its sha256 is {}, data.json says {}", file.file->path().string(), hex, file.sha256), kHint);
+  }
+  if (const fs::path index = megatron_index_path(path_); std::string_view(format_) == "megatron") open_megatron(index, true);
+  const fs::path tokenizer = path_ / "tokenizer.json";
+  if (std::string_view(format_) == "spectra" && fs::exists(tokenizer) && sha256_file(tokenizer) != info_.tokenizer_sha256)
+    throw bad_input(fmt::format("{} is not the tokenizer that made this data", tokenizer.string()), kHint);
+}
+
 void TokenData::check_tokens() const {
   constexpr uint64_t kChunk = uint64_t{1} << 16;
   std::vector<int32_t> tokens(kChunk);
-  for (const auto& entry : splits_) {
-    const TokenStream& stream = entry.second;
-    for (uint64_t begin = 0; begin < stream.size(); begin += kChunk) {
-      const uint64_t count = std::min(kChunk, stream.size() - begin);
-      stream.read(begin, count, tokens.data());
-      for (uint64_t i = 0; i < count; ++i)
-        if (tokens[i] < 0 || tokens[i] >= info_.vocab)
-          throw bad_input(fmt::format("{}: token {} of split {} is {}, the vocabulary ends at {}", path_.string(), begin + i,
-                                      entry.first, static_cast<uint32_t>(tokens[i]), info_.vocab - 1),
-                          kHint);
-    }
-  }
+  for (const auto& entry : splits_)
+    for (uint64_t begin = 0; begin < entry.second.size(); begin += kChunk)
+      entry.second.read(begin, std::min(kChunk, entry.second.size() - begin), tokens.data());
 }
 
 }  // namespace spectra::format

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "format/token_stream.h"
 
 namespace spectra::format {
 
@@ -63,48 +64,55 @@ class TokenDataWriter {
   std::shared_ptr<State> state_;
 };
 
-/// One split as a stream of tokens, mapped.
-class TokenStream {
- public:
-  uint64_t size() const { return size_; }
-  uint64_t documents() const { return documents_; }
-  /// Copies tokens [begin, begin + count) to `out`. Checked against size().
-  void read(uint64_t begin, uint64_t count, int32_t* out) const;
-  /// Index of the first token of every document in the stream, ascending.
-  std::vector<uint64_t> document_starts() const;
-
- private:
-  friend class TokenData;
-  struct Part {
-    std::shared_ptr<MappedFile> tokens, documents;
-    uint64_t begin;
-    uint64_t count;
-  };
-  std::vector<Part> parts_;
-  int width_ = 2;
-  uint64_t size_ = 0, documents_ = 0;
-};
-
+/// Token data of any format that can be read: a directory as above, a Megatron pair (format/megatron.h) or shards of llm.c
+/// (format/llmc.h). The last two hold no tokenizer: set_tokenizer() names it before tokens are read.
 class TokenData {
  public:
-  /// Opens and checks sizes; `verify` also the sha256 of every file. Throws Error naming the file.
+  /// Whether there is something at `path` that the constructor would take for token data.
+  static bool recognize(const fs::path& path);
+  /// Opens and checks sizes; `verify` as verify(). Throws Error naming the file.
   explicit TokenData(const fs::path& path, bool verify = false);
-  const TokenDataInfo& info() const { return info_; }
   const fs::path& path() const { return path_; }
-  /// Of data.json: names the data in checkpoints and logs.
+  const char* format() const { return format_; }  ///< "spectra", "megatron" or "llm.c"
+  /// vocab is 0 until the tokenizer is known.
+  const TokenDataInfo& info() const { return info_; }
+  bool has_tokenizer() const { return info_.vocab > 0; }
+  void set_tokenizer(const std::string& sha256, int64_t vocab, int32_t eos);
+  /// Names the data in checkpoints and logs: of data.json; of other formats over sizes and samples of the files (see
+  /// fingerprint()).
   const std::string& sha256() const { return sha256_; }
+  uint64_t bytes() const;  ///< of all token and document files
   bool has(const std::string& split) const;
   std::vector<std::string> split_names() const;
   /// Throws Error listing the splits there are.
   const TokenStream& split(const std::string& name) const;
+
+  /// Reads every file: its sha256 where data.json has one, else what the format allows to check. Throws Error naming the file.
+  void verify() const;
   /// Throws Error when a token is not below info().vocab: damaged data. Scans everything.
   void check_tokens() const;
 
  private:
+  struct File {
+    std::shared_ptr<MappedFile> file;
+    std::string sha256;  ///< as recorded; empty = not recorded
+  };
+  void open_directory();
+  /// `files`: those beside the tokens.
+  void open_foreign(std::vector<std::pair<std::string, TokenPart>> parts, const char* format,
+                    std::vector<std::shared_ptr<MappedFile>> files);
+  void append(const std::string& split, TokenPart part);
+
   fs::path path_;
+  const char* format_ = "spectra";
   TokenDataInfo info_;
   std::string sha256_;
+  std::vector<File> files_;
   std::vector<std::pair<std::string, TokenStream>> splits_;
 };
+
+/// Names files that record no hash without reading all of them: sha256 over, file by file, the size and 64 blocks of 64 KiB spread
+/// evenly (a file of up to 4 MiB is hashed whole).
+std::string fingerprint(const std::vector<std::shared_ptr<MappedFile>>& files);
 
 }  // namespace spectra::format

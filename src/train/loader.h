@@ -2,12 +2,15 @@
 #pragma once
 // Which tokens a step reads. A split of S tokens holds N = (S - 1) / T windows: window w is tokens [w T, w T + T], T inputs and the
 // T tokens that follow them, so neighbours share one token and every token is predicted once an epoch (up to T - 1 at the
-// end never). Sequence i of a run is window permutation(epoch i / N, i mod N): a pure function of (data, seed, T, i), the
+// end never). Sequence j of a source is its window permutation(epoch j / N, j mod N); sequence i of a run is sequence j of source k
+// as the mixture says (train/mixture.h; of one source simply j = i). So it is a pure function of (data, weights, seed, T, i), the
 // same for every family, batch size, number of ranks and after every resume.
 #include <cstdint>
+#include <string>
 #include <vector>
 
-#include "format/token_data.h"
+#include "format/token_stream.h"
+#include "train/mixture.h"
 
 namespace spectra::train {
 
@@ -16,34 +19,68 @@ namespace spectra::train {
 /// along its cycle until it lands below `count` (Black & Rogaway 2002): at most four tries on average.
 uint64_t permute(uint64_t index, uint64_t count, uint64_t seed, uint64_t epoch);
 
-class Loader {
- public:
-  /// `sequence`: T. Throws Error when the stream is shorter than one window. `where`: the data, for messages.
-  Loader(const format::TokenStream& stream, int64_t sequence, uint64_t seed, const std::string& where);
-  uint64_t windows() const { return windows_; }  ///< N
-  /// Sequences [first, first + count) of the run: `tokens` and `targets` become (count, T), row by row.
-  void read(uint64_t first, int64_t count, std::vector<int32_t>& tokens, std::vector<int32_t>& targets) const;
-
- private:
-  const format::TokenStream& stream_;
-  int64_t sequence_;
-  uint64_t seed_, windows_;
+/// What one forward and backward pass reads: (B, T) each, row by row.
+struct MicroBatch {
+  std::vector<int32_t> tokens;
+  std::vector<int32_t> targets;     ///< -1 = not scored
+  std::vector<int32_t> first_keys;  ///< first position of its row that a token attends to; empty = 0 everywhere
 };
 
-/// Windows of a validation split in their own order, the same at every validation of every run: window w is scored on tokens
-/// [w T + 1, w T + T], the last one as far as the budget and the split go.
-class ValidationWindows {
+/// A stream and its weight in the mixture; `name` for messages.
+struct LoaderSource {
+  const format::TokenStream* stream;
+  double weight;
+  std::string name;
+};
+
+class Loader {
  public:
-  /// `budget`: at most so many scored tokens. Throws Error where the split has fewer than two tokens.
-  ValidationWindows(const format::TokenStream& stream, int64_t sequence, int64_t budget, const std::string& where);
-  int64_t scored() const { return scored_; }
-  int64_t windows() const { return (scored_ + sequence_ - 1) / sequence_; }
-  /// Windows [first, first + count); rows and positions that do not exist have target -1.
-  void read(int64_t first, int64_t count, std::vector<int32_t>& tokens, std::vector<int32_t>& targets) const;
+  /// `sequence`: T. `mask_documents`: a token attends to its own document only. Throws Error when a stream is shorter than one
+  /// window.
+  Loader(std::vector<LoaderSource> sources, int64_t sequence, uint64_t seed, bool mask_documents = false);
+
+  /// Where a sequence of the run lies.
+  struct Place {
+    size_t source;
+    uint64_t epoch;          ///< of the source
+    uint64_t window;         ///< of the source
+    uint64_t begin;          ///< its first token
+    uint64_t windows_there;  ///< N
+  };
+  Place place(uint64_t sequence) const;
+  /// Sequences [first, first + count) of the run.
+  void read(uint64_t first, int64_t count, MicroBatch& batch) const;
 
  private:
-  const format::TokenStream& stream_;
-  int64_t sequence_, scored_;
+  std::vector<LoaderSource> sources_;
+  Mixture mixture_;
+  int64_t sequence_;
+  uint64_t seed_;
+  bool mask_documents_;
+};
+
+/// Windows of the validation splits in their own order, the same at every validation of every run: split after split, window w of a
+/// split is scored on tokens [w T + 1, w T + T], the last one as far as the split's budget and tokens go.
+class ValidationWindows {
+ public:
+  /// `budget`: at most so many scored tokens in all, divided among the splits by weight. Throws Error where a split has fewer than
+  /// two tokens.
+  ValidationWindows(const std::vector<LoaderSource>& splits, int64_t sequence, int64_t budget, bool mask_documents = false);
+  int64_t scored() const;
+  int64_t windows() const;
+  /// Windows [first, first + count); rows and positions that do not exist have target -1.
+  void read(int64_t first, int64_t count, MicroBatch& batch) const;
+
+ private:
+  struct Split {
+    const format::TokenStream* stream;
+    int64_t first_window, scored;
+  };
+  void read_row(int64_t window, size_t at, MicroBatch& batch) const;
+
+  std::vector<Split> splits_;
+  int64_t sequence_, windows_ = 0;
+  bool mask_documents_;
 };
 
 }  // namespace spectra::train

@@ -57,8 +57,12 @@ void apply_settings(Recipe& recipe, const std::vector<std::string>& settings) {
 }
 
 void require_given(const Recipe& recipe, const std::string& where) {
+  if (!recipe.data.empty() && !recipe.sources.empty())
+    throw bad_input(fmt::format("{}: data.path ({}) and [[data.source]] ({}) are both given", where, recipe.origins.at("data.path"),
+                                recipe.origins.at("data.source")),
+                    "give one data set as data.path, or several as [[data.source]]");
   for (const char* key : {"model.family", "data.path", "train.tokens"})
-    if (recipe.origins.count(key) == 0)
+    if (recipe.origins.count(key) == 0 && (recipe.sources.empty() || std::string_view(key) != "data.path"))
       throw bad_input(fmt::format("{}: {} is missing", where, key), fmt::format("every recipe gives it; see --help"));
   if (!recipe.size.empty()) return;
   for (const char* key : {"model.hidden", "model.glu", "model.heads", "model.layers"})
@@ -137,12 +141,23 @@ Recipe load_recipe(const fs::path& path, const std::vector<std::string>& setting
   return recipe;
 }
 
+std::vector<DataSource> Recipe::data_sources() const { return sources.empty() ? std::vector<DataSource>{{data, 1}} : sources; }
+
+std::string resumable_keys() {
+  std::string list = "the paths of [[data.source]]";
+  for (const Key& key : recipe_keys())
+    if (key.resumable) list += fmt::format(", {}", key.name);
+  return list;
+}
+
 std::vector<std::string> recipe_differences(const Recipe& now, const Recipe& before) {
   std::vector<std::string> differences;
   for (const Key& key : recipe_keys()) {
     const std::string value = value_text(now, key), old = value_text(before, key);
     if (!key.resumable && value != old) differences.push_back(fmt::format("{} ({}, was {})", key.name, value, old));
   }
+  if (const std::string shares = mixture_text(now), old = mixture_text(before); shares != old)
+    differences.push_back(fmt::format("data.source (shares {}, was {})", shares, old));
   return differences;
 }
 

@@ -14,6 +14,12 @@
 
 namespace spectra::train {
 
+/// One part of a mixture: sequences are drawn in proportion to the weights.
+struct DataSource {
+  std::string path;
+  double weight = 1;
+};
+
 struct Recipe {
   // [model]: a row of the paper's table, or dimensions
   std::string size;
@@ -22,7 +28,10 @@ struct Recipe {
   int64_t shards = 1;
   bool tied = false;
   // [data]
-  std::string data;  ///< directory written by `prepare`
+  std::string data;                 ///< directory written by `prepare`, or another format; empty with `sources`
+  std::vector<DataSource> sources;  ///< [[data.source]]; instead of `data`
+  std::string valid_data, tokenizer;
+  bool mask_documents = false;
   // [train]
   int64_t tokens = 0;        ///< whole run; schedules end here
   int64_t batch_tokens = 0;  ///< one optimizer step
@@ -57,6 +66,8 @@ struct Recipe {
   int64_t batch_sequences() const { return batch_tokens / sequence; }
   int64_t steps() const { return (tokens + batch_tokens - 1) / batch_tokens; }
   int64_t warmup_tokens() const;
+  /// `sources`, or `data` alone.
+  std::vector<DataSource> data_sources() const;
 };
 
 /// One setting.
@@ -86,6 +97,8 @@ std::string recipe_to_json(const Recipe& recipe);
 std::string recipe_reference();
 /// Of everything that decides the weights (not the checkpoint and validation settings, nor where the data lies).
 std::string recipe_sha256(const Recipe& recipe);
+/// "data.path, checkpoint.every, ...": keys that may differ when a run is resumed, and the paths of sources.
+std::string resumable_keys();
 /// Names of the keys that decide the weights and differ: "train.seed (1, was 2)". Empty = the same training.
 std::vector<std::string> recipe_differences(const Recipe& now, const Recipe& before);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "train/mixture.h"
 
 namespace spectra::train {
 namespace {
@@ -93,15 +94,6 @@ struct Assign {
   }
 };
 
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + "\"";
-}
-
 struct Show {
   const Recipe& recipe;
   std::string operator()(int64_t Recipe::*field) const { return fmt::format("{}", recipe.*field); }
@@ -111,6 +103,25 @@ struct Show {
 };
 
 }  // namespace
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
+}
+
+std::string mixture_text(const Recipe& recipe) {
+  std::vector<double> weights;
+  for (const DataSource& source : recipe.data_sources()) weights.push_back(source.weight);
+  std::string text;
+  const Mixture mixture(weights);
+  for (const uint64_t share : mixture.shares())
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", static_cast<double>(share) * 0x1p-32);
+  return text;
+}
 
 std::string allowed(const Key& key) {
   if (!key.choices.empty()) {

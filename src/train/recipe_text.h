@@ -17,6 +17,10 @@ void apply_toml(Recipe& recipe, const std::string& toml, const std::string& wher
 int64_t parse_span(const std::string& text, int64_t total, const std::string& key, const std::string& origin);
 /// What a key allows: "one of float, ternary, binary", "a whole number from 1 to 64".
 std::string allowed(const Key& key);
+/// Shares of the sources, "0.25, 0.75"; those decide the weights, the paths do not. "1" for one source.
+std::string mixture_text(const Recipe& recipe);
+/// As a TOML text: in quotes.
+std::string quoted(const std::string& text);
 /// As it stands in a TOML file: 16384, 0.0024, "ternary", true.
 std::string value_text(const Recipe& recipe, const Key& key);
 

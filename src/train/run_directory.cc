@@ -19,21 +19,20 @@ void check_same_recipe(const Recipe& recipe, const fs::path& run) {
   if (differences.empty()) return;
   std::string list;
   for (const std::string& difference : differences) list += (list.empty() ? "" : ", ") + difference;
-  throw bad_input(fmt::format("the recipe differs from that of {}: {}", run.string(), list),
-                  fmt::format("a run continues with its own recipe, {}; only checkpoint.*, validation.*, faults.*, train.recompute "
-                              "and data.path may change",
-                              file.string()));
+  throw bad_input(
+      fmt::format("the recipe differs from that of {}: {}", run.string(), list),
+      fmt::format("a run continues with its own recipe, {}; only these may change: {}", file.string(), resumable_keys()));
 }
 
-void check_same_data(const TrainerState& state, const format::TokenData& data, const Recipe& recipe, const fs::path& checkpoint) {
+void check_same_data(const TrainerState& state, const TrainingData& data, const Recipe& recipe, const fs::path& checkpoint) {
   const std::string hint = "a run continues on the data it began with";
-  if (state.tokenizer_sha256 != data.info().tokenizer_sha256)
-    throw bad_input(fmt::format("the tokenizer of {} (sha256 {}) is not the one {} was trained with (sha256 {})",
-                                data.path().string(), data.info().tokenizer_sha256, checkpoint.string(), state.tokenizer_sha256),
+  if (state.tokenizer_sha256 != data.tokenizer_sha256())
+    throw bad_input(fmt::format("the tokenizer of {} (sha256 {}) is not the one {} was trained with (sha256 {})", data.name(),
+                                data.tokenizer_sha256(), checkpoint.string(), state.tokenizer_sha256),
                     hint);
   if (state.data_sha256 != data.sha256())
-    throw bad_input(fmt::format("{} (data.json has sha256 {}) is not the data {} was trained on (sha256 {})", data.path().string(),
-                                data.sha256(), checkpoint.string(), state.data_sha256),
+    throw bad_input(fmt::format("{} (sha256 {}) is not the data {} was trained on (sha256 {})", data.name(), data.sha256(),
+                                checkpoint.string(), state.data_sha256),
                     hint);
   if (state.recipe_sha256 != recipe_sha256(recipe) || state.tokens != state.step * recipe.batch_tokens ||
       state.sequences != state.step * recipe.batch_sequences() || state.step > recipe.steps())
@@ -62,17 +61,7 @@ RunStart newest_whole(const fs::path& run) {
 
 }  // namespace
 
-format::TokenData open_data(const Recipe& recipe) {
-  format::TokenData data(recipe.data, true);
-  if (!fs::exists(data.path() / "tokenizer.json"))
-    throw bad_input(fmt::format("{} is missing", (data.path() / "tokenizer.json").string()),
-                    "checkpoints need it: copy it back, or prepare the data again");
-  data.check_tokens();
-  data.split("train");
-  return data;
-}
-
-RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, const format::TokenData& data) {
+RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data) {
   RunStart start;
   if (!fs::exists(run) || (fs::is_directory(run) && fs::is_empty(run))) return start;
   if (!resume)

@@ -3,16 +3,12 @@
 // A run directory before training: what may be continued, what is refused.
 #include <memory>
 
-#include "format/token_data.h"
 #include "train/checkpoint.h"
+#include "train/data.h"
 #include "train/recipe.h"
 #include "train/run_log.h"
 
 namespace spectra::train {
-
-/// Opens the recipe's data with every check: sha256 of each file, the tokenizer that data.json names, tokens below the vocabulary,
-/// a split "train". Throws Error (exit 3) naming the file.
-format::TokenData open_data(const Recipe& recipe);
 
 /// Where a run begins: step 0, or a verified checkpoint.
 struct RunStart {
@@ -21,7 +17,7 @@ struct RunStart {
 };
 /// Reads only. A damaged newest checkpoint is named in a warning and the one before is taken. Throws Error (exit 3): a used
 /// directory without `resume`; a changed recipe, naming the keys; other data or another tokenizer; no checkpoint that is whole.
-RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, const format::TokenData& data);
+RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data);
 /// The newest whole checkpoint with fewer than `updates` updates, for going back; those after it lose their trainer state, so that
 /// no resume begins there. Empty where there is none, and then nothing is changed.
 RunStart step_back(const fs::path& run, int64_t updates);

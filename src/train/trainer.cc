@@ -10,8 +10,8 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/system.h"
-#include "format/token_data.h"
 #include "train/checkpoint.h"
+#include "train/data.h"
 #include "train/faults.h"
 #include "train/gradient_sum.h"
 #include "train/loader.h"
@@ -40,7 +40,7 @@ struct Trainer::Impl {
   Ranks& ranks;
   const Recipe recipe;
   const fs::path run;
-  const format::TokenData data;
+  const TrainingData data;
   const RunStart start;
   const Plan plan;
   std::unique_ptr<ops::Backend> backend;
@@ -55,7 +55,7 @@ struct Trainer::Impl {
   int64_t step = 0, updates = 0, saved_step = -1;
   bool interrupted_somewhere = false;
   double train_seconds = 0;
-  std::vector<int32_t> tokens, targets;
+  MicroBatch batch;
 };
 
 namespace {
@@ -72,23 +72,22 @@ void check_ranks(const Recipe& recipe, const Ranks& ranks) {
 }
 
 /// Rank 0 looks; the others believe it.
-RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool resume, const format::TokenData& data, Ranks& ranks) {
+RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data, Ranks& ranks) {
   check_ranks(recipe, ranks);
   return start_from_text(ranks.from_first(ranks.first() ? start_to_text(find_start(recipe, run, resume, data)) : ""));
 }
 
 /// The plan, refused before memory is taken when it does not fit.
-Plan checked_plan(const Recipe& recipe, const format::TokenData& data, const RunStart& start, const fs::path& run,
-                  const Ranks& ranks) {
-  Plan plan = make_plan(recipe, data.info().vocab, data.info().eos, start.state.step, ranks.size());
+Plan checked_plan(const Recipe& recipe, const TrainingData& data, const RunStart& start, const fs::path& run, const Ranks& ranks) {
+  Plan plan = make_plan(recipe, data.vocab(), data.eos(), start.state.step, ranks.size());
   if (ranks.first()) require_resources(plan, run, launched_ranks_here());
   return plan;
 }
 
-std::optional<ValidationWindows> open_validation(const Recipe& recipe, const format::TokenData& data) {
-  if (data.has("valid"))
-    return ValidationWindows(data.split("valid"), recipe.sequence, recipe.validation_tokens, data.path().string());
-  log_info("{} has no split \"valid\": the run is not validated", data.path().string());
+std::optional<ValidationWindows> open_validation(const Recipe& recipe, const TrainingData& data) {
+  if (const auto splits = data.valid(); !splits.empty())
+    return ValidationWindows(splits, recipe.sequence, recipe.validation_tokens, recipe.mask_documents);
+  log_info("{} has no split \"valid\": the run is not validated", data.name());
   return std::nullopt;
 }
 
@@ -98,7 +97,7 @@ Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ra
     : ranks(ranks_),
       recipe(recipe_),
       run(run_),
-      data(open_data(recipe)),
+      data(recipe),
       start(find_start_together(recipe, run, resume, data, ranks)),
       plan(checked_plan(recipe, data, start, run, ranks)),
       backend(ops::make_backend(recipe.precision)),
@@ -107,7 +106,7 @@ Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ra
       sum(*backend, ranks, model, groups_here()),
       optimizer(*backend, ranks, model, recipe),
       faults(recipe, start.state.faults),
-      loader(data.split("train"), recipe.sequence, static_cast<uint64_t>(recipe.seed), data.path().string()),
+      loader(data.train(), recipe.sequence, static_cast<uint64_t>(recipe.seed), recipe.mask_documents),
       validation(open_validation(recipe, data)) {
   if (ranks.first()) warn_of_other_sums(start, recipe, backend->name(), ranks.size());
   if (start.checkpoint.empty()) {
@@ -131,10 +130,11 @@ StepNumbers Trainer::Impl::forward_backward(int64_t first) {
     model.reset_loss();
     const int64_t begin = first + (ranks.rank() * groups + group) * sequences;
     for (int64_t done = 0; done < sequences; done += recipe.micro_batch) {
-      loader.read(static_cast<uint64_t>(begin + done), recipe.micro_batch, tokens, targets);
+      loader.read(static_cast<uint64_t>(begin + done), recipe.micro_batch, batch);
       const bool last = group + 1 == groups && done + recipe.micro_batch == sequences;
       const auto on_block = [this](size_t block) { sum.block_ready(block); };
-      model.forward_backward(tokens, targets, scale, {}, last ? std::function<void(size_t)>(on_block) : nullptr);
+      model.forward_backward(batch.tokens, batch.targets, scale, batch.first_keys,
+                             last ? std::function<void(size_t)>(on_block) : nullptr);
     }
     losses.push_back(model.loss());
     if (group + 1 < groups) sum.end_group();
@@ -188,8 +188,8 @@ double Trainer::Impl::validate() {
   for (int64_t round = 0; round < rounds; ++round, window += stride) {
     model.reset_loss();
     if (window < validation->windows()) {
-      validation->read(window, recipe.micro_batch, tokens, targets);
-      model.evaluate(tokens, targets);
+      validation->read(window, recipe.micro_batch, batch);
+      model.evaluate(batch.tokens, batch.targets, {}, batch.first_keys);
     }
     losses.push_back(model.loss());
   }
@@ -208,7 +208,7 @@ void Trainer::Impl::write_checkpoint() {
   state.sequences = step * recipe.batch_sequences();
   state.recipe_sha256 = recipe_sha256(recipe);
   state.data_sha256 = data.sha256();
-  state.tokenizer_sha256 = data.info().tokenizer_sha256;
+  state.tokenizer_sha256 = data.tokenizer_sha256();
   state.backend = backend->name();
   state.threads = compute_threads();
   state.ranks = ranks.size();
@@ -220,7 +220,7 @@ void Trainer::Impl::write_checkpoint() {
   provenance.data_sha256 = state.data_sha256;
   provenance.step = state.step;
   provenance.tokens = state.tokens;
-  save_checkpoint(checkpoint_path(run, step), *backend, ranks, model, state, provenance, data.path());
+  save_checkpoint(checkpoint_path(run, step), *backend, ranks, model, state, provenance, data.tokenizer_path());
   if (!ranks.first()) return;
   log->sync();
   drop_old_trainer_state(run, recipe.keep);

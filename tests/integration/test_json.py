@@ -37,6 +37,7 @@ class Json(harness.Case):
             "perplexity": spectra_json("perplexity", d / "packed", "--text", harness.SOURCE / "README.md", "--window", 64),
             "inspect (a model)": spectra_json("inspect", d / "packed", "--verify"),
             "inspect (token data)": spectra_json("inspect", d / "data"),
+            "inspect --sequence": spectra_json("inspect", d / "data", "--sequence", 3, "--seq-length", 64),
             "init": spectra_json("init", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--vocab", 256, "--family", "float",
                                  "--out", d / "init"),
             "convert": spectra_json("convert", LLAMA2C / "stories260K.bin", d / "hf", "--tokenizer", LLAMA2C / "tok512.bin"),

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "format/token_data.h"
 #include "unit/train/tiny_data.h"
 
 namespace spectra::train {
@@ -59,42 +60,51 @@ class LoaderTest : public ::testing::Test {
   fs::path path = test::write_tiny_data(directory / "data", 1003, 77);
   format::TokenData data{path};
   const format::TokenStream& stream = data.split("train");
+  Loader loader_of(int64_t sequence, uint64_t seed, bool mask = false) const {
+    return {{{&stream, 1, "data"}}, sequence, seed, mask};
+  }
+  ValidationWindows windows_of(int64_t sequence, int64_t budget, bool mask = false) const {
+    return {{{&data.split("valid"), 1, "data"}}, sequence, budget, mask};
+  }
 };
 
 TEST_F(LoaderTest, AnEpochReadsEveryWindowOnce) {
-  const Loader loader(stream, 10, 1, "data");
-  EXPECT_EQ(loader.windows(), 100u);  // (1003 - 1) / 10
-  std::vector<int32_t> all(1003), tokens, targets;
+  const Loader loader = loader_of(10, 1);
+  EXPECT_EQ(loader.place(0).windows_there, 100u);  // (1003 - 1) / 10
+  std::vector<int32_t> all(1003);
+  MicroBatch batch;
   stream.read(0, all.size(), all.data());
   std::multiset<std::vector<int32_t>> read, wanted;
-  for (uint64_t i = 0; i < loader.windows(); ++i) {
-    loader.read(100 + i, 1, tokens, targets);  // the second epoch
-    EXPECT_TRUE(std::equal(tokens.begin() + 1, tokens.end(), targets.begin()));
-    tokens.push_back(targets.back());
-    read.insert(tokens);
+  for (uint64_t i = 0; i < loader.place(0).windows_there; ++i) {
+    loader.read(100 + i, 1, batch);  // the second epoch
+    EXPECT_TRUE(std::equal(batch.tokens.begin() + 1, batch.tokens.end(), batch.targets.begin()));
+    EXPECT_TRUE(batch.first_keys.empty());
+    batch.tokens.push_back(batch.targets.back());
+    read.insert(batch.tokens);
     wanted.emplace(all.begin() + static_cast<long>(i) * 10, all.begin() + static_cast<long>(i) * 10 + 11);
   }
   EXPECT_EQ(read, wanted);
 }
 
 TEST_F(LoaderTest, TheOrderDoesNotDependOnTheBatch) {
-  const Loader loader(stream, 16, 5, "data");
-  std::vector<int32_t> whole, whole_targets, tokens, targets, joined;
-  loader.read(0, 150, whole, whole_targets);  // more than two epochs of 62
-  for (const int64_t batch : {1, 3, 50}) {
+  const Loader loader = loader_of(16, 5);
+  MicroBatch whole, batch;
+  std::vector<int32_t> joined;
+  loader.read(0, 150, whole);  // more than two epochs of 62
+  for (const int64_t count : {1, 3, 50}) {
     joined.clear();
-    for (int64_t first = 0; first < 150; first += batch) {
-      loader.read(static_cast<uint64_t>(first), batch, tokens, targets);
-      joined.insert(joined.end(), tokens.begin(), tokens.end());
+    for (int64_t first = 0; first < 150; first += count) {
+      loader.read(static_cast<uint64_t>(first), count, batch);
+      joined.insert(joined.end(), batch.tokens.begin(), batch.tokens.end());
     }
-    EXPECT_EQ(joined, whole) << batch;
+    EXPECT_EQ(joined, whole.tokens) << count;
   }
 }
 
 TEST_F(LoaderTest, DataShorterThanAWindowIsRefused) {
-  EXPECT_NO_THROW(Loader(stream, 1002, 1, "data"));
+  EXPECT_NO_THROW(loader_of(1002, 1));
   try {
-    Loader(stream, 1003, 1, "data/x");
+    Loader({{&stream, 1, "data/x: split \"train\""}}, 1003, 1);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Exit::kBadInput);
@@ -103,20 +113,88 @@ TEST_F(LoaderTest, DataShorterThanAWindowIsRefused) {
 }
 
 TEST_F(LoaderTest, ValidationScoresEachTokenOnceWithinItsBudget) {
-  const ValidationWindows windows(data.split("valid"), 10, 1'000'000, "data");
+  const ValidationWindows windows = windows_of(10, 1'000'000);
   const auto size = static_cast<int64_t>(data.split("valid").size());
   EXPECT_EQ(windows.scored(), size - 1);
-  std::vector<int32_t> all(static_cast<size_t>(size)), tokens, targets, scored;
+  std::vector<int32_t> all(static_cast<size_t>(size)), scored;
+  MicroBatch batch;
   data.split("valid").read(0, all.size(), all.data());
   for (int64_t w = 0; w < windows.windows(); w += 3) {
-    windows.read(w, 3, tokens, targets);
-    ASSERT_EQ(tokens.size(), 30u);
-    for (size_t i = 0; i < targets.size(); ++i)
-      if (targets[i] >= 0) scored.push_back(targets[i]);
+    windows.read(w, 3, batch);
+    ASSERT_EQ(batch.tokens.size(), 30u);
+    for (const int32_t target : batch.targets)
+      if (target >= 0) scored.push_back(target);
   }
   EXPECT_EQ(scored, std::vector<int32_t>(all.begin() + 1, all.end()));
-  EXPECT_EQ(ValidationWindows(data.split("valid"), 10, 25, "data").scored(), 25);
-  EXPECT_EQ(ValidationWindows(data.split("valid"), 10, 25, "data").windows(), 3);
+  EXPECT_EQ(windows_of(10, 25).scored(), 25);
+  EXPECT_EQ(windows_of(10, 25).windows(), 3);
+}
+
+/// First keys from the tokens alone: a document begins after each EOS (0), and every window may begin inside of one.
+std::vector<int32_t> first_keys_of(const std::vector<int32_t>& tokens) {
+  std::vector<int32_t> keys;
+  int32_t first = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0 && tokens[i - 1] == 0) first = static_cast<int32_t>(i);
+    keys.push_back(first);
+  }
+  return keys;
+}
+
+TEST_F(LoaderTest, FirstKeysAreTheStartsOfTheDocuments) {
+  const Loader loader = loader_of(50, 1, true);
+  const ValidationWindows windows = windows_of(50, 1'000'000, true);
+  MicroBatch batch;
+  bool masked = false;
+  for (uint64_t i = 0; i < loader.place(0).windows_there; ++i) {
+    loader.read(i, 1, batch);
+    EXPECT_EQ(batch.first_keys, first_keys_of(batch.tokens));
+    masked = masked || batch.first_keys.back() > 0;
+  }
+  EXPECT_TRUE(masked);
+  windows.read(0, 2, batch);
+  ASSERT_EQ(batch.first_keys.size(), 100u);
+  EXPECT_EQ(std::vector<int32_t>(batch.first_keys.begin(), batch.first_keys.begin() + 50),
+            first_keys_of({batch.tokens.begin(), batch.tokens.begin() + 50}));
+  EXPECT_GT(batch.first_keys[49], 0);
+  EXPECT_EQ(batch.first_keys.back(), 0);  // 76 scored tokens: the last row is not full
+}
+
+TEST_F(LoaderTest, AMixtureReadsEachSourceInItsOwnOrder) {
+  const format::TokenData small(test::write_tiny_data(directory / "small", 205, 30, 2));
+  const format::TokenStream& other = small.split("train");
+  const Loader mixed({{&stream, 3, "data"}, {&other, 1, "small"}}, 10, 5), first = loader_of(10, 5);
+  const Loader second({{&other, 1, "small"}}, 10, 5);
+  uint64_t counts[2] = {0, 0};
+  MicroBatch batch, expected;
+  for (uint64_t i = 0; i < 400; ++i) {
+    const Loader::Place place = mixed.place(i);
+    ASSERT_LT(place.source, 2u);
+    mixed.read(i, 1, batch);
+    (place.source == 0 ? first : second).read(counts[place.source]++, 1, expected);
+    ASSERT_EQ(batch.tokens, expected.tokens) << i;
+    ASSERT_EQ(batch.targets, expected.targets) << i;
+  }
+  EXPECT_EQ(counts[0], 300u);  // 3 epochs of 100 windows
+  EXPECT_EQ(counts[1], 100u);  // 5 epochs of 20
+  EXPECT_EQ(mixed.place(399).epoch, mixed.place(399).source == 0 ? 2u : 4u);
+}
+
+TEST_F(LoaderTest, AMixtureIsValidatedInProportion) {
+  const format::TokenData small(test::write_tiny_data(directory / "small", 205, 30, 2));
+  const std::vector<LoaderSource> splits = {{&data.split("valid"), 3, "data"}, {&small.split("valid"), 1, "small"}};
+  const ValidationWindows windows(splits, 10, 60);
+  EXPECT_EQ(windows.scored(), 60);
+  ASSERT_EQ(windows.windows(), 5 + 2);  // 45 and 15 tokens
+  MicroBatch batch;
+  std::vector<int32_t> scored, expected(60);
+  windows.read(0, 8, batch);
+  for (const int32_t target : batch.targets)
+    if (target >= 0) scored.push_back(target);
+  data.split("valid").read(1, 45, expected.data());
+  small.split("valid").read(1, 15, expected.data() + 45);
+  EXPECT_EQ(scored, expected);
+  EXPECT_EQ(ValidationWindows(splits, 10, 1'000'000).scored(), 76 + 29);
 }
 
 }  // namespace

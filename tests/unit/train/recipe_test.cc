@@ -90,6 +90,70 @@ TEST(Recipe, DefaultsFollowThePapersTable) {
   EXPECT_EQ(largest.hidden, 3072);
 }
 
+constexpr const char* kTwoSources = R"(
+[model]
+family = "float"
+hidden = 64
+glu = 128
+heads = 2
+layers = 1
+[[data.source]]
+path = "data/web"
+weight = 3
+[[data.source]]
+path = "data/\"code\""
+weight = 0.5
+[train]
+tokens = 100_000
+)";
+
+TEST(Recipe, SourcesAreReadWrittenAndHashed) {
+  const Recipe recipe = parse_recipe(kTwoSources, "run.toml");
+  ASSERT_EQ(recipe.sources.size(), 2u);
+  EXPECT_EQ(recipe.sources[0].path, "data/web");
+  EXPECT_EQ(recipe.sources[1].path, "data/\"code\"");
+  EXPECT_EQ(recipe.sources[1].weight, 0.5);
+  EXPECT_TRUE(recipe.data.empty());
+  const std::string text = recipe_to_toml(recipe);
+  const Recipe again = parse_recipe(text, "again.toml");
+  EXPECT_EQ(recipe_to_toml(again), text);
+  EXPECT_EQ(recipe_sha256(again), recipe_sha256(recipe));
+  EXPECT_CONTAINS(recipe_to_toml(recipe, true), "# run.toml:8");
+  EXPECT_CONTAINS(recipe_to_json(recipe), "\"data.source\":{\"value\":[{\"path\":\"data/web\",\"weight\":3.0}");
+
+  // Weights decide the weights of the model, paths and the scale of weights do not.
+  Recipe moved = recipe, scaled = recipe, other = recipe;
+  moved.sources[0].path = "elsewhere";
+  for (DataSource& source : scaled.sources) source.weight *= 8;
+  other.sources[1].weight = 3;
+  for (const Recipe& same : {moved, scaled}) {
+    EXPECT_EQ(recipe_sha256(same), recipe_sha256(recipe));
+    EXPECT_TRUE(recipe_differences(same, recipe).empty());
+  }
+  EXPECT_NE(recipe_sha256(other), recipe_sha256(recipe));
+  ASSERT_EQ(recipe_differences(other, recipe).size(), 1u);
+  EXPECT_CONTAINS(recipe_differences(other, recipe)[0], "data.source (shares 0.5, 0.5, was 0.857");
+
+  Recipe path = recipe, source = recipe;  // one source is the same as data.path
+  path.sources.clear();
+  path.data = "d";
+  source.sources.pop_back();
+  EXPECT_EQ(recipe_sha256(path), recipe_sha256(source));
+}
+
+TEST(Recipe, SourcesThatMakeNoSenseAreRefused) {
+  EXPECT_CONTAINS(refusal(kTwoSources, {"data.path=data/books"}),
+                  "data.path (--set) and [[data.source]] (run.toml:8) are both given");
+  const auto source = [](const std::string& lines) { return refusal(std::string(kMinimal) + "[[data.source]]\n" + lines); };
+  EXPECT_CONTAINS(source("path = \"d\"\n"), "run.toml:12: data.source lacks weight");
+  EXPECT_CONTAINS(source("weight = 1\n"), "lacks path");
+  EXPECT_CONTAINS(source("path = \"d\"\nweight = 0\n"), "run.toml:14: data.source.weight = 0");
+  EXPECT_CONTAINS(source("path = \"d\"\nweight = nan\n"), "data.source.weight");
+  EXPECT_CONTAINS(source("path = \"d\"\nwieght = 1\n"), "data.source.wieght is unknown");
+  EXPECT_CONTAINS(source("path = 3\nweight = 1\n"), "data.source.path is unknown or of the wrong type");
+  EXPECT_CONTAINS(refusal(std::string(kMinimal) + "[data.source]\npath = \"d\"\n"), "data.source");
+}
+
 TEST(Recipe, ASweepOfThePeakKeepsThePapersRatio) {
   EXPECT_DOUBLE_EQ(parse("[schedule]\nlr = 4.8e-3\n").lr_second, 3.0e-3);
   EXPECT_DOUBLE_EQ(parse("[schedule]\nlr = 4.8e-3\nlr_second = 1e-3\n").lr_second, 1e-3);
