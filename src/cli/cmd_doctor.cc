@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "kernels/kernels.h"
 #include "ops/backend.h"
+#include "train/ranks.h"
 
 namespace spectra::cli {
 namespace {
@@ -81,7 +82,7 @@ void print_text(const Diagnosis& d, int threads) {
   line("training", d.training);
   line("memory", fmt::format("{}, {} available", format_bytes(memory_total()), format_bytes(memory_available())));
   line("bandwidth", fmt::format("{:.1f} GB/s read by {} threads", d.bandwidth / 1e9, threads));
-  line("MPI", "not built");
+  line("MPI", train::mpi_version());
   line("GPU", "not built");
   fmt::print("\n{:<18}", "self-test");
   for (const Isa isa : d.isas) fmt::print(" {:<8}", kernels::isa_name(isa));
@@ -109,7 +110,7 @@ std::string as_json(const Diagnosis& d, int threads) {
                                            {"memory_available_bytes", memory_available()},
                                            {"read_bytes_per_second", d.bandwidth},
                                            {"threads", threads},
-                                           {"mpi", nullptr},
+                                           {"mpi", train::mpi_version()},
                                            {"gpu", nullptr},
                                            {"self_test", tests},
                                            {"ok", d.failed == 0}};

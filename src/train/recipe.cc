@@ -40,7 +40,8 @@ void apply_environment(Recipe& recipe) {
     }
     if (!section_known) continue;  // another command's
     std::string as_key = name.substr(8);
-    as_key.replace(as_key.find("__"), 2, ".");
+    const size_t dot = as_key.find("__");
+    as_key = as_key.substr(0, dot) + "." + as_key.substr(dot + 2);
     for (char& c : as_key) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     find_key(as_key, "environment variable " + name);
   }

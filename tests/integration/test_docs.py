@@ -38,7 +38,9 @@ class Docs(harness.Case):
         self.assertGreater(ran, 10, "the pages' commands were not found")
 
     def run_line(self, line):
-        environment = dict(os.environ, PATH=f"{self.directory / 'build/release'}:{os.environ['PATH']}")
+        # A test may run as root, on fewer cores than ranks.
+        mpi = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+        environment = dict(os.environ, **mpi, PATH=f"{self.directory / 'build/release'}:{os.environ['PATH']}")
         result = subprocess.run(["sh", "-c", line], cwd=self.directory, env=environment, capture_output=True, text=True, timeout=900)
         self.assertEqual(result.returncode, 0, f"{line}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
 

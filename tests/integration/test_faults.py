@@ -214,5 +214,38 @@ class Rewind(Training):
         self.assertTrue((self.checkpoint(run, 7) / "trainer.json").exists())
 
 
+class LossScaling(Training):
+    def test_a_scale_that_is_too_large_falls_and_grows_again(self):
+        settings = ["--set", "train.precision=fp16", "--set", "loss_scale.initial=1099511627776", "--set", "loss_scale.window=10", "--threads", "1"]
+        run, killed = self.directory / "run", self.directory / "killed"
+        result = harness.spectra_json("train", self.recipe, "--out", run, *settings)
+        lines = self.log(run)
+        scale, good = 2.0 ** 40, 0
+        for line in lines:
+            self.assertEqual(line["loss_scale"], scale)
+            if "skipped" in line:
+                self.assertEqual(line["skipped"], "overflow")
+                scale, good = scale / 2, 0
+            else:
+                good += 1
+                if good == 10:
+                    scale, good = scale * 2, 0
+        overflows = [line for line in lines if "skipped" in line]
+        self.assertGreater(len(overflows), 5)
+        self.assertGreater(len(lines) - len(overflows), 30)
+        self.assertEqual((result["skipped_batches"], result["skipped_tokens"]), (len(overflows), 512 * len(overflows)))
+        self.assertEqual(result["lowest_loss_scale"], min(line["loss_scale"] / (2 if "skipped" in line else 1) for line in lines))
+        self.assertLess(lines[-1]["loss"], lines[0]["loss"] - 0.1)
+        # An overflow comes again by itself: a run that was killed after some ends with the same weights.
+        process = subprocess.Popen(self.command(killed, *settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (self.checkpoint(killed, 14)).exists():
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+        harness.spectra("train", self.recipe, "--out", killed, "--resume", *settings)
+        for name in ("model.safetensors", "trainer.safetensors", "trainer.json"):
+            self.assertEqual((self.checkpoint(run) / name).read_bytes(), (self.checkpoint(killed) / name).read_bytes(), name)
+
+
 if __name__ == "__main__":
     harness.main(harness.BINARY, MPIRUN or "mpirun")
