@@ -16,10 +16,12 @@
 namespace spectra::train {
 namespace {
 
+using Variables = std::map<std::string, std::string>;
+
 /// Sets variables for a test and takes them away again.
 class Environment {
  public:
-  explicit Environment(std::map<std::string, std::string> variables) : variables_(std::move(variables)) {
+  explicit Environment(Variables variables) : variables_(std::move(variables)) {
     for (const auto& variable : variables_) setenv(variable.first.c_str(), variable.second.c_str(), 1);
   }
   ~Environment() {
@@ -27,22 +29,22 @@ class Environment {
   }
 
  private:
-  std::map<std::string, std::string> variables_;
+  Variables variables_;
 };
 
 TEST(Ranks, LaunchersAreKnownByTheirVariables) {
   EXPECT_EQ(launched_ranks(), 1);
   EXPECT_EQ(launched_ranks_here(), 1);
   {
-    const Environment open_mpi({{"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"}, {"PMIX_RANK", "3"}});
+    const Environment open_mpi(Variables{{"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"}, {"PMIX_RANK", "3"}});
     EXPECT_EQ(launched_ranks(), 8);
     EXPECT_EQ(launched_ranks_here(), 4);
   }
   {
-    const Environment hydra({{"PMI_SIZE", "2"}});
+    const Environment hydra(Variables{{"PMI_SIZE", "2"}});
     EXPECT_EQ(launched_ranks(), 2);
   }
-  const Environment slurm({{"PMIX_RANK", "0"}, {"SLURM_NTASKS", "6"}});
+  const Environment slurm(Variables{{"PMIX_RANK", "0"}, {"SLURM_NTASKS", "6"}});
   EXPECT_EQ(launched_ranks(), 6);
 }
 
@@ -52,7 +54,7 @@ TEST(Ranks, WithoutMpiSeveralProcessesAreRefused) {
     return;
   }
   EXPECT_EQ(join_ranks()->size(), 1);
-  const Environment launched({{"OMPI_COMM_WORLD_SIZE", "2"}});
+  const Environment launched(Variables{{"OMPI_COMM_WORLD_SIZE", "2"}});
   EXPECT_THROW(join_ranks(), Error);
 }
 
