@@ -62,6 +62,13 @@ struct QuantizeStats {
   int64_t zeros = 0, flips = 0;
 };
 
+/// One shape of matrix products that ran, C (m, n) = A (m, k) · B (k, n), and the library's name of the code that ran it.
+struct Product {
+  std::string pass;  ///< "forward", "input gradient", "weight gradient"
+  int64_t m, n, k;
+  std::string implementation;  ///< e.g. "brg:avx512_core_bf16"
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -135,6 +142,8 @@ class Backend {
   virtual void synchronize() = 0;
   /// Bytes of scratch memory held.
   virtual size_t scratch_bytes() const = 0;
+  /// Every shape of products so far, for benchmarks; none where no library is asked.
+  virtual std::vector<Product> products() const { return {}; }
 };
 
 /// `precision`: "reference-fp64", "reference" (plain fp32), "fp32", "bf16", "fp16" (runs everywhere; what overflows becomes

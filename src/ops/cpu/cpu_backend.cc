@@ -32,6 +32,15 @@ size_t CpuBackend::scratch_bytes() const {
          angles_.bytes() + wide_a_.bytes() + wide_b_.bytes() + wide_c_.bytes();
 }
 
+std::vector<Product> CpuBackend::products() const {
+  std::vector<Product> all;
+  for (const Gemm::Compiled& one : gemm_.compiled()) {
+    const char* pass = one.shape.a_transposed ? "weight gradient" : one.shape.b_transposed ? "forward" : "input gradient";
+    all.push_back({pass, one.shape.m, one.shape.n, one.shape.k, one.implementation});
+  }
+  return all;
+}
+
 void CpuBackend::copy_in(Tensor to, const float* from) {
   copy(to, Tensor(const_cast<float*>(from), DType::kF32, to.rows, to.cols));
 }

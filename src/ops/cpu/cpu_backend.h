@@ -66,6 +66,7 @@ class CpuBackend final : public Backend {
   void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) override;
   void synchronize() override {}
   size_t scratch_bytes() const override;
+  std::vector<Product> products() const override;
 
  private:
   /// One side of diag(rows) · codes · diag(cols): the operand to multiply with and the scale of the product's columns.

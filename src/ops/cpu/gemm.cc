@@ -23,10 +23,11 @@ dnnl::memory::desc matrix(int64_t rows, int64_t cols, DType dtype, bool transpos
 }
 
 /// A primitive with its arguments, whose pointers are set before each call.
-struct Compiled {
+struct Primitive {
   dnnl::matmul primitive;
   dnnl::memory a, b, c, scale, scratch;
   std::unordered_map<int, dnnl::memory> arguments;
+  GemmShape shape;
   std::string implementation;
   size_t scratch_bytes;
 };
@@ -48,9 +49,9 @@ dnnl::matmul::primitive_desc describe(const GemmShape& s, const dnnl::engine& en
 #endif
 }
 
-std::unique_ptr<Compiled> compile(const GemmShape& s, const dnnl::engine& engine) {
+std::unique_ptr<Primitive> compile(const GemmShape& s, const dnnl::engine& engine) {
   const dnnl::matmul::primitive_desc description = describe(s, engine);
-  auto compiled = std::make_unique<Compiled>();
+  auto compiled = std::make_unique<Primitive>();
   compiled->primitive = dnnl::matmul(description);
   compiled->a = dnnl::memory(description.src_desc(), engine, nullptr);
   compiled->b = dnnl::memory(description.weights_desc(), engine, nullptr);
@@ -62,6 +63,7 @@ std::unique_ptr<Compiled> compile(const GemmShape& s, const dnnl::engine& engine
                          {DNNL_ARG_DST, compiled->c},
                          {DNNL_ARG_SCRATCHPAD, compiled->scratch}};
   if (s.scaled) compiled->arguments[DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1] = compiled->scale;
+  compiled->shape = s;
   compiled->implementation = description.impl_info_str();
   compiled->scratch_bytes = description.scratchpad_desc().get_size();
   return compiled;
@@ -75,11 +77,11 @@ Key key(const GemmShape& s) { return {s.m, s.n, s.k, s.a_transposed, s.b_transpo
 struct Gemm::Impl {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
-  std::map<Key, std::unique_ptr<Compiled>> compiled;
+  std::map<Key, std::unique_ptr<Primitive>> compiled;
   Buffer scratch;  // of the largest shape so far; products run one after the other
 
-  Compiled& of(const GemmShape& shape) {
-    std::unique_ptr<Compiled>& found = compiled[key(shape)];
+  Primitive& of(const GemmShape& shape) {
+    std::unique_ptr<Primitive>& found = compiled[key(shape)];
     if (!found) {
       found = compile(shape, engine);
       if (found->scratch_bytes > scratch.size()) scratch = Buffer(found->scratch_bytes);
@@ -95,7 +97,7 @@ void Gemm::run(const GemmShape& shape, void* c, const void* a, const void* b, co
   SPECTRA_CHECK(!shape.accumulate || shape.out == DType::kF32);
   SPECTRA_CHECK(shape.scaled == (column_scale != nullptr));
   if (shape.m == 0 || shape.n == 0) return;
-  Compiled& compiled = impl_->of(shape);
+  Primitive& compiled = impl_->of(shape);
   compiled.a.set_data_handle(const_cast<void*>(a));
   compiled.b.set_data_handle(const_cast<void*>(b));
   compiled.c.set_data_handle(c);
@@ -106,6 +108,12 @@ void Gemm::run(const GemmShape& shape, void* c, const void* a, const void* b, co
 }
 
 std::string Gemm::implementation(const GemmShape& shape) { return impl_->of(shape).implementation; }
+
+std::vector<Gemm::Compiled> Gemm::compiled() const {
+  std::vector<Compiled> all;
+  for (const auto& entry : impl_->compiled) all.push_back({entry.second->shape, entry.second->implementation});
+  return all;
+}
 
 size_t Gemm::scratch_bytes() const { return impl_->scratch.size(); }
 

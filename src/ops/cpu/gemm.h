@@ -4,6 +4,7 @@
 // dimension larger than the row, oneDNN 2.6 silently takes a slow path.
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/dtype.h"
 
@@ -25,6 +26,12 @@ class Gemm {
   void run(const GemmShape& shape, void* c, const void* a, const void* b, const float* column_scale = nullptr);
   /// oneDNN's name of the code that runs this shape, e.g. "brg:avx512_core_bf16".
   std::string implementation(const GemmShape& shape);
+  /// Every shape so far, with its implementation.
+  struct Compiled {
+    GemmShape shape;
+    std::string implementation;
+  };
+  std::vector<Compiled> compiled() const;
   size_t scratch_bytes() const;
 
  private:

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/timed_backend.h"
+
+#include <utility>
+
+#include "base/progress.h"
+
+namespace spectra::ops {
+
+const char* part_name(Part part) {
+  constexpr const char* kNames[kParts] = {"linear",        "head",      "attention", "norms_swiglu_rope",
+                                          "cross_entropy", "optimizer", "quantize",  "embedding"};
+  return kNames[static_cast<size_t>(part)];
+}
+
+TimedBackend::TimedBackend(std::unique_ptr<Backend> inner, int64_t vocab) : inner_(std::move(inner)), vocab_(vocab) {}
+
+template <class Op>
+void TimedBackend::timed(Part part, Op op) {
+  const Stopwatch watch;
+  op();
+  inner_->synchronize();
+  seconds_[static_cast<size_t>(part)] += watch.seconds();
+}
+
+void TimedBackend::quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) {
+  timed(Part::kQuantize, [&] { inner_->quantize_weight(out, spec, w, scales, stats); });
+}
+
+void TimedBackend::linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) {
+  timed(product(w.codes.rows), [&] { inner_->linear(y, x, w, accumulate); });
+}
+
+void TimedBackend::linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) {
+  timed(product(w.codes.rows), [&] { inner_->linear_dx(dx, dy, w, accumulate); });
+}
+
+void TimedBackend::linear_dw(Tensor dw, Tensor dy, Tensor x) {
+  timed(product(dw.rows), [&] { inner_->linear_dw(dw, dy, x); });
+}
+
+void TimedBackend::embedding(Tensor x, const int32_t* tokens, Tensor table) {
+  timed(Part::kEmbedding, [&] { inner_->embedding(x, tokens, table); });
+}
+
+void TimedBackend::embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) {
+  timed(Part::kEmbedding, [&] { inner_->embedding_backward(dtable, tokens, dx); });
+}
+
+void TimedBackend::rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
+  timed(Part::kElementwise, [&] { inner_->rmsnorm(y, rstd, x, residual, w, eps); });
+}
+
+void TimedBackend::rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) {
+  timed(Part::kElementwise, [&] { inner_->rmsnorm_backward(dx, dw, dy, x, rstd, w); });
+}
+
+void TimedBackend::rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) {
+  timed(Part::kElementwise, [&] { inner_->rope(qkv, shape, theta, inverse); });
+}
+
+void TimedBackend::attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
+  timed(Part::kAttention, [&] { inner_->attention(out, lse, qkv, shape); });
+}
+
+void TimedBackend::attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
+  timed(Part::kAttention, [&] { inner_->attention_backward(dqkv, dout, out, lse, qkv, shape); });
+}
+
+void TimedBackend::swiglu(Tensor h, Tensor gate_up) {
+  timed(Part::kElementwise, [&] { inner_->swiglu(h, gate_up); });
+}
+
+void TimedBackend::swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) {
+  timed(Part::kElementwise, [&] { inner_->swiglu_backward(dgate_up, dh, gate_up); });
+}
+
+void TimedBackend::cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) {
+  timed(Part::kCrossEntropy, [&] { inner_->cross_entropy(loss, dlogits, logprobs, logits, targets, scale); });
+}
+
+void TimedBackend::sum_squares(Tensor out, Tensor x) {
+  timed(Part::kOptimizer, [&] { inner_->sum_squares(out, x); });
+}
+
+void TimedBackend::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) {
+  timed(Part::kOptimizer, [&] { inner_->adamw(w, g, m, v, hyper, norm_squared, clip); });
+}
+
+}  // namespace spectra::ops
