@@ -97,8 +97,8 @@ void run_train(const Options& options) {
   if (options.print_config) return print_config(recipe);
   if (options.dry_run) return dry_run(recipe);
   const fs::path run = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
-  compute_threads();  // sets up the pool
   const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
+  set_compute_threads(global().threads > 0 ? static_cast<int>(global().threads) : train::threads_of_a_rank());
   if (!ranks->first()) set_quiet(true);
   try {
     train::Trainer trainer(recipe, run, options.resume, *ranks);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/ranks.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
+
+#include "base/system.h"
 
 namespace spectra::train {
 namespace {
@@ -43,6 +47,11 @@ int launched_ranks_here() {
   for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
     if (const int count = number(name); count > 0) return count;
   return launched_ranks();
+}
+
+int threads_of_a_rank() {
+  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, std::min(cpu_count(), cores / launched_ranks_here()));
 }
 
 }  // namespace spectra::train

@@ -54,6 +54,8 @@ std::unique_ptr<Ranks> join_ranks();
 int launched_ranks();
 /// Those of them on this host; all of them where the launcher does not say.
 int launched_ranks_here();
+/// Threads of a rank that was not told: the cores it may run on, at most its share of the host's.
+int threads_of_a_rank();
 /// The MPI library this build uses; "none".
 std::string mpi_version();
 
