@@ -16,6 +16,7 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
   targets = memory.tensor(DType::kI32, 1, n);
   first_keys = memory.tensor(DType::kI32, 1, n);
   stream.push_back(master(n, d));
+  const ops::Tensor h = activation(n, f);
   const auto new_layer = [&] {
     LayerActivations layer;
     layer.attention_norm = activation(n, d);
@@ -26,7 +27,7 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
     layer.mlp_norm = activation(n, d);
     layer.mlp_rstd = master(1, n);
     layer.gate_up = activation(n, 2 * f);
-    layer.h = activation(n, f);
+    layer.h = h;
     return layer;
   };
   for (int64_t l = 0; l < config.layers; ++l) {

@@ -19,7 +19,7 @@ struct LayerActivations {
   ops::Tensor mlp_norm;        ///< (N, D) A, input of gate and up
   ops::Tensor mlp_rstd;        ///< (1, N) M
   ops::Tensor gate_up;         ///< (N, 2F) A
-  ops::Tensor h;               ///< (N, F) A, input of down
+  ops::Tensor h;               ///< (N, F) A, input of down; one for all layers, computed again from gate_up
 };
 
 /// Gradients on the way back; every layer reuses them.

@@ -157,6 +157,7 @@ void Transformer::Impl::backward_layer(size_t l) {
     mlp_block(l, acts.stream[2 * l]);
   }
   if (recompute == Recompute::kSelective) mlp_block(l, Tensor());
+  if (recompute == Recompute::kNone && l + 1 < weights.layers.size()) backend.swiglu(a.h, a.gate_up);
   backend.copy(d.rounded, d.stream);
   backend.linear_dw(w.down.gradient, d.rounded, a.h);
   backend.linear_dx(d.h, d.rounded, w.down.weight);
