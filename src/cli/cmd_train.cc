@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "base/progress.h"
 #include "base/system.h"
 #include "cli/command.h"
+#include "format/token_data.h"
 #include "train/data.h"
 #include "train/plan.h"
 #include "train/recipe.h"
@@ -24,6 +26,7 @@ struct Options {
   std::string recipe, out;
   std::vector<std::string> settings;
   bool resume = false, dry_run = false, print_config = false;
+  double tokens_per_second = 0;
 };
 
 void print_config(const train::Recipe& recipe) {
@@ -34,27 +37,51 @@ void print_config(const train::Recipe& recipe) {
     std::fputs(train::recipe_to_toml(recipe, true).c_str(), stdout);
 }
 
-void dry_run(const train::Recipe& recipe) {
+/// With the data's tokenizer; where the data is not there yet and the model is of the paper, with the paper's.
+train::Plan plan_of(const train::Recipe& recipe) {
+  const auto sources = recipe.data_sources();
+  const bool found = std::any_of(sources.begin(), sources.end(), [](const train::DataSource& source) {
+    return fs::exists(source.path) || format::TokenData::recognize(source.path);
+  });
+  if (!found && !recipe.size.empty()) {
+    log_info("{} is not there: planned for the paper's tokenizer of {} entries", sources[0].path, train::kPaperTokenizerEntries);
+    return train::make_plan(recipe, train::kPaperTokenizerEntries, 0);
+  }
   const train::TrainingData data(recipe, train::DataCheck::kNone);
-  const train::Plan plan = train::make_plan(recipe, data.vocab(), data.eos());
+  return train::make_plan(recipe, data.vocab(), data.eos());
+}
+
+void dry_run(const train::Recipe& recipe, double tokens_per_second) {
+  if (tokens_per_second < 0)
+    throw Error(Exit::kUsage, fmt::format("--tokens-per-second {} is below 0", tokens_per_second), "give a measured speed");
+  const train::Plan plan = plan_of(recipe);
   if (!global().json) {
-    std::fputs(train::describe(plan, recipe).c_str(), stdout);
+    std::fputs(train::describe(plan, recipe, tokens_per_second).c_str(), stdout);
     return;
   }
+  ordered_json activations = ordered_json::object();
+  for (const auto& choice : plan.activation_choices) activations[choice.first] = choice.second;
+  const auto seconds = static_cast<double>(plan.tokens) / tokens_per_second;
   print_json(ordered_json{{"schema", "spectra.train_plan/1"},
                           {"parameters", plan.parameters.total()},
                           {"linear_parameters", plan.parameters.linear},
+                          {"vocab", plan.config.vocab},
                           {"steps", plan.steps},
+                          {"warmup_steps", plan.warmup_steps},
                           {"tokens", plan.tokens},
                           {"flops_per_token", plan.flops_per_token},
                           {"flops", plan.total_flops()},
+                          {"seconds", tokens_per_second > 0 ? ordered_json(seconds) : ordered_json(nullptr)},
                           {"memory_bytes",
                            {{"total", plan.memory_bytes()},
                             {"masters", plan.master_bytes},
                             {"gradients", plan.gradient_bytes},
                             {"moments", plan.moment_bytes},
-                            {"working", plan.working_bytes}}},
+                            {"gemm_weights", plan.gemm_weight_bytes},
+                            {"activations", plan.activation_bytes}}},
+                          {"activation_bytes", activations},
                           {"checkpoint_bytes", {{"model", plan.model_bytes}, {"trainer", plan.trainer_bytes}}},
+                          {"checkpoints", plan.checkpoints},
                           {"disk_bytes", plan.disk_bytes}}
                  .dump());
 }
@@ -95,7 +122,7 @@ void print_result(const train::TrainResult& result) {
 void run_train(const Options& options) {
   const train::Recipe recipe = train::load_recipe(options.recipe, options.settings);
   if (options.print_config) return print_config(recipe);
-  if (options.dry_run) return dry_run(recipe);
+  if (options.dry_run) return dry_run(recipe, options.tokens_per_second);
   const fs::path run = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
   const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
   set_compute_threads(global().threads > 0 ? static_cast<int>(global().threads) : train::threads_of_a_rank());
@@ -125,6 +152,7 @@ Command make_train() {
            {"-o,--out", "run directory (default: runs/NAME of the recipe)", &options.out},
            {"--resume", "continue the run in --out from its newest checkpoint", &options.resume},
            {"--dry-run", "print parameters, steps, memory, disk and FLOPs, and train nothing", &options.dry_run},
+           {"--tokens-per-second", "with --dry-run: measured speed, to tell how long the run takes", &options.tokens_per_second},
            {"--set", "one setting, section.key=value; may be repeated", &options.settings},
            {"--print-config", "print every setting and where it came from, and train nothing", &options.print_config}},
           [] { run_train(options); },

@@ -76,7 +76,7 @@ void TrainingData::use_tokenizer(const Recipe& recipe) {
                       "checkpoints need it: copy it back, or prepare the data again");
   } else {
     throw bad_input(fmt::format("{} is {} data, which holds no tokenizer", sources_[0].path().string(), sources_[0].format()),
-                    "give data.tokenizer, the directory with the tokenizer.json that made the tokens");
+                    "give data.tokenizer (inspect: --tokenizer), the directory with the tokenizer.json that made the tokens");
   }
   for (auto* all : {&sources_, &valid_})
     for (format::TokenData& data : *all) {

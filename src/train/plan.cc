@@ -8,6 +8,7 @@
 #include "base/system.h"
 #include "train/gradient_sum.h"
 #include "train/transformer.h"
+#include "train/weights.h"
 
 namespace spectra::train {
 namespace {
@@ -20,11 +21,34 @@ double training_flops_per_token(const model::Config& config, const model::Parame
 }
 
 /// Checkpoints at steps every, 2 every, ... and the last; `keep` of them with trainer state, and one more while it is written.
-uint64_t checkpoint_disk(const Plan& plan, const Recipe& recipe, int64_t first_step) {
+void plan_disk(Plan& plan, const Recipe& recipe, int64_t first_step) {
+  const uint64_t fp32 = 4 * static_cast<uint64_t>(plan.parameters.total());
   const int64_t every = recipe.checkpoint_every;
-  const int64_t ahead = plan.steps / every - first_step / every + (plan.steps % every == 0 ? 0 : 1);
-  const int64_t full = std::min(ahead, recipe.keep + 1);
-  return static_cast<uint64_t>(ahead) * plan.model_bytes + static_cast<uint64_t>(full) * plan.trainer_bytes;
+  plan.model_bytes = fp32 / 2;
+  plan.trainer_bytes = 3 * fp32;
+  plan.checkpoints = plan.steps / every - first_step / every + (plan.steps % every == 0 ? 0 : 1);
+  const int64_t full = std::min(plan.checkpoints, recipe.keep + 1);
+  plan.disk_bytes = static_cast<uint64_t>(plan.checkpoints) * plan.model_bytes + static_cast<uint64_t>(full) * plan.trainer_bytes;
+}
+
+/// Of the rank that owns the largest block, which is the first.
+void plan_memory(Plan& plan, const Recipe& recipe, int ranks) {
+  const Place place{0, ranks};
+  const size_t bytes = recipe.precision == "bf16" || recipe.precision == "fp16" ? 2 : 4;
+  const ParameterBytes parts = parameter_bytes(plan.config, place);
+  const int64_t groups = std::max<int64_t>(1, recipe.reduction_groups / ranks);
+  plan.master_bytes = parts.masters;
+  plan.gradient_bytes = parts.gradients + GradientSum::memory_needed(parts.gradients, ranks, groups);
+  plan.moment_bytes = parts.moments;
+  Memory counted(nullptr);
+  const Weights weights(plan.config, {bytes == 2 ? DType::kBf16 : DType::kF32, DType::kF32}, place, counted);
+  plan.gemm_weight_bytes = counted.bytes() - (parts.masters + parts.gradients + parts.moments);
+  for (const char* mode : {"none", "selective", "full"}) {
+    const uint64_t all =
+        Transformer::memory_needed(plan.config, recipe.micro_batch, recipe.sequence, bytes, recompute_from_name(mode), place);
+    plan.activation_choices.emplace_back(mode, all - counted.bytes());
+    if (recipe.recompute == mode) plan.activation_bytes = plan.activation_choices.back().second;
+  }
 }
 
 }  // namespace
@@ -40,19 +64,8 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
   plan.batch_sequences = recipe.batch_sequences();
   plan.micro_batches = plan.batch_sequences / recipe.micro_batch;
   plan.warmup_steps = (recipe.warmup_tokens() + recipe.batch_tokens - 1) / recipe.batch_tokens;
-  const uint64_t fp32 = 4 * static_cast<uint64_t>(plan.parameters.total());
-  const size_t activation_bytes = recipe.precision == "bf16" || recipe.precision == "fp16" ? 2 : 4;
-  const ParameterBytes parts = parameter_bytes(plan.config, {0, ranks});  // rank 0 owns the largest block
-  const int64_t groups = std::max<int64_t>(1, recipe.reduction_groups / ranks);
-  plan.master_bytes = parts.masters;
-  plan.gradient_bytes = parts.gradients + GradientSum::memory_needed(parts.gradients, ranks, groups);
-  plan.moment_bytes = parts.moments;
-  const uint64_t all = Transformer::memory_needed(plan.config, recipe.micro_batch, recipe.sequence, activation_bytes,
-                                                  recompute_from_name(recipe.recompute), {0, ranks});
-  plan.working_bytes = all - std::min(all, parts.masters + parts.gradients + parts.moments);
-  plan.model_bytes = fp32 / 2;
-  plan.trainer_bytes = 3 * fp32;
-  plan.disk_bytes = checkpoint_disk(plan, recipe, first_step);
+  plan_memory(plan, recipe, ranks);
+  plan_disk(plan, recipe, first_step);
   plan.flops_per_token = training_flops_per_token(plan.config, plan.parameters, recipe.sequence);
   return plan;
 }
@@ -63,7 +76,7 @@ void require_resources(const Plan& plan, const fs::path& run, int ranks_here) {
   require_disk(plan.disk_bytes, run, "the run's checkpoints");
 }
 
-std::string describe(const Plan& plan, const Recipe& recipe) {
+std::string describe(const Plan& plan, const Recipe& recipe, double tokens_per_second) {
   const model::Config& c = plan.config;
   std::string text;
   const auto line = [&](const char* name, const std::string& value) { text += fmt::format("{:<24}{}\n", name, value); };
@@ -79,11 +92,21 @@ std::string describe(const Plan& plan, const Recipe& recipe) {
   line("  master weights", format_bytes(plan.master_bytes));
   line("  gradients", format_bytes(plan.gradient_bytes));
   line("  moments", format_bytes(plan.moment_bytes));
-  line("  GEMMs, activations", format_bytes(plan.working_bytes));
+  line("  GEMM weights", format_bytes(plan.gemm_weight_bytes));
+  std::string others;
+  for (const auto& choice : plan.activation_choices)
+    if (choice.first != recipe.recompute)
+      others += fmt::format("{}{} {}", others.empty() ? "" : ", ", choice.first, format_bytes(choice.second));
+  line("  activations", fmt::format("{} (train.recompute {}; {})", format_bytes(plan.activation_bytes), recipe.recompute, others));
   line("disk per checkpoint", fmt::format("{} (model {}, trainer state {})", format_bytes(plan.model_bytes + plan.trainer_bytes),
                                           format_bytes(plan.model_bytes), format_bytes(plan.trainer_bytes)));
-  line("disk for the run", format_bytes(plan.disk_bytes));
+  line("disk for the run", fmt::format("{} ({} checkpoints, the newest {} with trainer state)", format_bytes(plan.disk_bytes),
+                                       plan.checkpoints, recipe.keep));
   line("FLOPs", fmt::format("{:.3g} per token, {:.3g} in all", plan.flops_per_token, plan.total_flops()));
+  line("time", tokens_per_second > 0 ? fmt::format("{} at {:g} tokens/s ({:.4g} GFLOP/s)",
+                                                   format_duration(static_cast<double>(plan.tokens) / tokens_per_second),
+                                                   tokens_per_second, tokens_per_second * plan.flops_per_token / 1e9)
+                                     : "give --tokens-per-second, as spectra bench --train measures it");
   return text;
 }
 

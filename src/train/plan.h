@@ -3,6 +3,8 @@
 // What a run will need, known before it starts: refused when it does not fit (exit 5), printed by `train --dry-run`.
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/config.h"
 #include "train/recipe.h"
@@ -15,13 +17,17 @@ struct Plan {
   int64_t steps = 0, batch_sequences = 0, micro_batches = 0;
   int64_t warmup_steps = 0;
   uint64_t master_bytes = 0, gradient_bytes = 0, moment_bytes = 0;
-  uint64_t working_bytes = 0;  ///< GEMM weights and the activations of one micro-batch
+  uint64_t gemm_weight_bytes = 0;  ///< what GEMMs multiply with instead of the masters
+  uint64_t activation_bytes = 0;   ///< of one micro-batch, as train.recompute keeps them
+  /// The same for every value of train.recompute.
+  std::vector<std::pair<std::string, uint64_t>> activation_choices;
   uint64_t model_bytes = 0;    ///< on disk: the fp16 model of one checkpoint
   uint64_t trainer_bytes = 0;  ///< on disk: masters and moments
+  int64_t checkpoints = 0;     ///< still to be written
   uint64_t disk_bytes = 0;     ///< all checkpoints of the run at the worst moment
   double flops_per_token = 0;  ///< forward and backward; a multiplication and an addition are two
 
-  uint64_t memory_bytes() const { return master_bytes + gradient_bytes + moment_bytes + working_bytes; }
+  uint64_t memory_bytes() const { return master_bytes + gradient_bytes + moment_bytes + gemm_weight_bytes + activation_bytes; }
   double total_flops() const;
   int64_t tokens = 0;  ///< steps * batch: what is really read
 };
@@ -31,7 +37,10 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
 /// Throws Error (exit 5) with the numbers and a suggestion. `run`: where checkpoints go. `ranks_here`: ranks that share this
 /// machine's memory.
 void require_resources(const Plan& plan, const fs::path& run, int ranks_here = 1);
-/// A table for people.
-std::string describe(const Plan& plan, const Recipe& recipe);
+/// A table for people. `tokens_per_second`: expected; 0 = not known, then no time is told.
+std::string describe(const Plan& plan, const Recipe& recipe, double tokens_per_second = 0);
+
+/// Entries of the paper's tokenizer (GPT-NeoX): plans a run of one of its sizes whose data is not there yet.
+constexpr int64_t kPaperTokenizerEntries = 50'277;
 
 }  // namespace spectra::train
