@@ -78,6 +78,7 @@ void dry_run(const train::Recipe& recipe, double tokens_per_second) {
                             {"gradients", plan.gradient_bytes},
                             {"moments", plan.moment_bytes},
                             {"gemm_weights", plan.gemm_weight_bytes},
+                            {"copies", plan.scratch_bytes},
                             {"activations", plan.activation_bytes}}},
                           {"activation_bytes", activations},
                           {"checkpoint_bytes", {{"model", plan.model_bytes}, {"trainer", plan.trainer_bytes}}},
@@ -119,25 +120,35 @@ void print_result(const train::TrainResult& result) {
   std::printf("peak memory      %s\n", format_bytes(memory_peak()).c_str());
 }
 
-void run_train(const Options& options) {
+void train_on(train::Ranks& ranks, const Options& options) {
   const train::Recipe recipe = train::load_recipe(options.recipe, options.settings);
-  if (options.print_config) return print_config(recipe);
-  if (options.dry_run) return dry_run(recipe, options.tokens_per_second);
+  if (options.print_config || options.dry_run) {
+    if (ranks.first()) options.print_config ? print_config(recipe) : dry_run(recipe, options.tokens_per_second);
+    return;
+  }
   const fs::path run = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
+  set_compute_threads(global().threads > 0 ? static_cast<int>(global().threads) : train::threads_of_a_rank(ranks));
+  train::Trainer trainer(recipe, run, options.resume, ranks);
+  log_info("training {} steps in {}{}", recipe.steps(), run.string(),
+           ranks.size() == 1 ? "" : fmt::format(" with {} ranks of {} threads", ranks.size(), compute_threads()));
+  const train::TrainResult result = trainer.run();
+  if (ranks.first()) print_result(result);
+}
+
+/// Whatever ends one rank must end all: the others would wait for it for ever.
+void run_train(const Options& options) {
   const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
-  set_compute_threads(global().threads > 0 ? static_cast<int>(global().threads) : train::threads_of_a_rank());
   if (!ranks->first()) set_quiet(true);
   try {
-    train::Trainer trainer(recipe, run, options.resume, *ranks);
-    log_info("training {} steps in {}{}", recipe.steps(), run.string(),
-             ranks->size() == 1 ? "" : fmt::format(" with {} ranks of {} threads", ranks->size(), compute_threads()));
-    const train::TrainResult result = trainer.run();
-    if (ranks->first()) print_result(result);
+    train_on(*ranks, options);
   } catch (const Error& error) {
     ranks->abandon(error);
     if (ranks->first()) throw;
   } catch (const std::bad_alloc&) {
     ranks->abandon(Error(Exit::kRefused, "out of memory", "lower train.micro_batch, or start fewer ranks"));
+    throw;
+  } catch (const std::exception& error) {
+    ranks->abandon(Error(Exit::kFailed, error.what()));
     throw;
   }
 }

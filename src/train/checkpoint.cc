@@ -146,7 +146,7 @@ void save_checkpoint(const fs::path& target, ops::Backend& backend, Ranks& ranks
     if (!ranks.first() || failure) return;
     try {
       body();
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       failure = std::current_exception();
     }
   };

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <tuple>
 
 namespace spectra::train {
 namespace {
@@ -34,14 +35,15 @@ ordered_json to_json(const SkippedRange& range) {
 }  // namespace
 
 Faults::Faults(const Recipe& recipe, FaultState state) : recipe_(recipe), state_(std::move(state)) {
-  if (recipe.precision != "fp16" || state_.loss_scale.scale != 1 || state_.loss_scale.good_steps != 0) return;
-  state_.loss_scale.scale = state_.loss_scale.lowest = recipe.loss_scale_initial;
+  if (recipe.precision == "fp16" && state_.loss_scale.scale == 0)
+    state_.loss_scale.scale = state_.loss_scale.lowest = recipe.loss_scale_initial;
 }
 
 std::string Faults::recorded(int64_t first, int64_t count) const {
+  std::string reason;
   for (const SkippedRange& range : state_.skipped)
-    if (range.first < first + count && first < range.first + range.count) return range.reason;
-  return "";
+    if (range.first < first + count && first < range.first + range.count && reason != "rewind") reason = range.reason;
+  return reason;
 }
 
 std::string Faults::judge(double loss, double grad_norm) const {
@@ -93,10 +95,29 @@ void Faults::rewound(const FaultState& then, int64_t first, int64_t count) {
   state_ = std::move(state);
 }
 
+std::string skipped_to_json(const std::vector<SkippedRange>& ranges) {
+  ordered_json json = ordered_json::array();
+  for (const SkippedRange& range : ranges) json.push_back(to_json(range));
+  return json.dump();
+}
+
+std::vector<SkippedRange> skipped_from_json(const std::string& text) {
+  std::vector<SkippedRange> ranges;
+  for (const auto& range : ordered_json::parse(text))
+    ranges.push_back({range.at("first").get<int64_t>(), range.at("count").get<int64_t>(), range.at("reason").get<std::string>()});
+  return ranges;
+}
+
+void merge_skipped(std::vector<SkippedRange>& ranges, const std::vector<SkippedRange>& more) {
+  const auto key = [](const SkippedRange& range) { return std::tie(range.first, range.count, range.reason); };
+  ranges.insert(ranges.end(), more.begin(), more.end());
+  std::sort(ranges.begin(), ranges.end(), [&](const SkippedRange& a, const SkippedRange& b) { return key(a) < key(b); });
+  const auto same = [&](const SkippedRange& a, const SkippedRange& b) { return key(a) == key(b); };
+  ranges.erase(std::unique(ranges.begin(), ranges.end(), same), ranges.end());
+}
+
 std::string fault_state_to_json(const FaultState& state) {
-  ordered_json ranges = ordered_json::array();
-  for (const SkippedRange& range : state.skipped) ranges.push_back(to_json(range));
-  return ordered_json{{"skipped", ranges},
+  return ordered_json{{"skipped", ordered_json::parse(skipped_to_json(state.skipped))},
                       {"skipped_batches", state.skipped_batches},
                       {"skipped_tokens", state.skipped_tokens},
                       {"in_a_row", state.in_a_row},
@@ -112,9 +133,7 @@ std::string fault_state_to_json(const FaultState& state) {
 FaultState fault_state_from_json(const std::string& text) {
   const auto json = ordered_json::parse(text);
   FaultState state;
-  for (const auto& range : json.at("skipped"))
-    state.skipped.push_back(
-        {range.at("first").get<int64_t>(), range.at("count").get<int64_t>(), range.at("reason").get<std::string>()});
+  state.skipped = skipped_from_json(json.at("skipped").dump());
   state.skipped_batches = json.at("skipped_batches").get<int64_t>();
   state.skipped_tokens = json.at("skipped_tokens").get<int64_t>();
   state.in_a_row = json.at("in_a_row").get<int64_t>();
@@ -135,9 +154,11 @@ std::vector<SkippedRange> skipped_after(const fs::path& log, int64_t step, int64
     if (json.is_discarded() || json.value("step", int64_t{0}) <= step) continue;
     const int64_t own = json.value("step", int64_t{0}), back = json.value("rewound_to", own);
     const std::string reason = json.value("skipped", "");
-    if (back < own)
-      ranges = {{std::max(back, step) * batch_sequences, (own - std::max(back, step)) * batch_sequences, "rewind"}};
-    else if (!reason.empty() && reason != "overflow")
+    if (back < own) {  // what was skipped since is part of what was given up
+      const auto given_up = [&](const SkippedRange& range) { return range.first >= back * batch_sequences; };
+      ranges.erase(std::remove_if(ranges.begin(), ranges.end(), given_up), ranges.end());
+      ranges.push_back({back * batch_sequences, (own - back) * batch_sequences, "rewind"});
+    } else if (!reason.empty() && reason != "overflow")
       ranges.push_back({(own - 1) * batch_sequences, batch_sequences, reason});
   }
   return ranges;

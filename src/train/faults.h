@@ -22,8 +22,8 @@ struct SkippedRange {
 /// Dynamic loss scaling (Micikevicius et al. 2018): halved and the batch skipped when a gradient overflows, doubled after
 /// loss_scale.window steps without. Powers of two, so scaling itself never rounds.
 struct LossScale {
-  double scale = 1;
-  double lowest = 1;  ///< seen in the run
+  double scale = 0;   ///< 0 = not begun
+  double lowest = 0;  ///< seen in the run
   int64_t good_steps = 0;
 };
 
@@ -42,7 +42,7 @@ class Faults {
   Faults(const Recipe& recipe, FaultState state);
   const FaultState& state() const { return state_; }
   /// What the loss is multiplied with before the backward pass; 1 except in fp16.
-  double loss_scale() const { return state_.loss_scale.scale; }
+  double loss_scale() const { return recipe_.precision == "fp16" ? state_.loss_scale.scale : 1; }
 
   /// Why sequences [first, first + count) were skipped before; empty = they were not.
   std::string recorded(int64_t first, int64_t count) const;
@@ -65,6 +65,12 @@ class Faults {
 /// "[...]" with the ranges, for trainer.json; and back. `where`: for messages.
 std::string fault_state_to_json(const FaultState& state);
 FaultState fault_state_from_json(const std::string& json);
+
+std::string skipped_to_json(const std::vector<SkippedRange>& ranges);
+/// Throws nlohmann's exceptions.
+std::vector<SkippedRange> skipped_from_json(const std::string& json);
+/// Adds the ranges that are not there yet; in order of the sequences.
+void merge_skipped(std::vector<SkippedRange>& ranges, const std::vector<SkippedRange>& more);
 
 /// The ranges that log lines after `step` say were skipped (overflows left out: they come again by themselves). A run resumed at
 /// `step` must skip them again, whether or not the fault would come back.

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/system.h"
+#include "train/activations.h"
 #include "train/gradient_sum.h"
 #include "train/transformer.h"
 #include "train/weights.h"
@@ -31,9 +32,32 @@ void plan_disk(Plan& plan, const Recipe& recipe, int64_t first_step) {
   plan.disk_bytes = static_cast<uint64_t>(plan.checkpoints) * plan.model_bytes + static_cast<uint64_t>(full) * plan.trainer_bytes;
 }
 
-/// Of the rank that owns the largest block, which is the first.
+/// Copies that exist beside the tensors. A checkpoint is written from the values of a parameter, as they came from its owner, on
+/// the device and in fp16: the largest one counts. fp16 products run on fp32 copies of both operands and of the result.
+uint64_t scratch_bytes(const model::Config& config, const Recipe& recipe) {
+  int64_t largest = 0;
+  for (const model::Parameter& parameter : model::parameters(config)) largest = std::max(largest, parameter.rows * parameter.cols);
+  int64_t bytes = (4 + 4 + 2) * largest;
+  if (recipe.precision == "fp16") {
+    const int64_t tokens = recipe.micro_batch * recipe.sequence,
+                  widest = std::max(2 * config.glu, config.hidden + 2 * config.kv_dim());
+    bytes += 4 * (config.vocab * config.hidden + 2 * std::max(tokens * widest, std::min(tokens, kHeadRows) * config.vocab));
+  }
+  return static_cast<uint64_t>(bytes);
+}
+
+/// The rank that keeps most; the others' masters and moments in plan.owned_bytes.
+int neediest_rank(Plan& plan, int ranks) {
+  for (int rank = 0; rank < ranks; ++rank) {
+    const ParameterBytes parts = parameter_bytes(plan.config, {rank, ranks});
+    plan.owned_bytes.push_back(parts.masters + parts.moments);
+  }
+  return static_cast<int>(std::max_element(plan.owned_bytes.begin(), plan.owned_bytes.end()) - plan.owned_bytes.begin());
+}
+
 void plan_memory(Plan& plan, const Recipe& recipe, int ranks) {
-  const Place place{0, ranks};
+  const Place place{neediest_rank(plan, ranks), ranks};
+  plan.scratch_bytes = scratch_bytes(plan.config, recipe);
   const size_t bytes = recipe.precision == "bf16" || recipe.precision == "fp16" ? 2 : 4;
   const ParameterBytes parts = parameter_bytes(plan.config, place);
   const int64_t groups = std::max<int64_t>(1, recipe.reduction_groups / ranks);
@@ -53,6 +77,17 @@ void plan_memory(Plan& plan, const Recipe& recipe, int ranks) {
 
 }  // namespace
 
+uint64_t Plan::memory_bytes() const {
+  return master_bytes + gradient_bytes + moment_bytes + gemm_weight_bytes + activation_bytes + scratch_bytes;
+}
+
+uint64_t Plan::memory_bytes(int ranks_here) const {
+  const auto here = static_cast<size_t>(ranks_here);
+  uint64_t bytes = here * (memory_bytes() - master_bytes - moment_bytes);
+  for (size_t rank = 0; rank < here && rank < owned_bytes.size(); ++rank) bytes += owned_bytes[rank];
+  return bytes;
+}
+
 double Plan::total_flops() const { return flops_per_token * static_cast<double>(tokens); }
 
 Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step, int ranks) {
@@ -71,7 +106,7 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
 }
 
 void require_resources(const Plan& plan, const fs::path& run, int ranks_here) {
-  require_memory(plan.memory_bytes() * static_cast<uint64_t>(ranks_here), "training",
+  require_memory(plan.memory_bytes(ranks_here), "training",
                  "lower train.micro_batch or train.sequence, set train.recompute to selective or full, or take a smaller model");
   require_disk(plan.disk_bytes, run, "the run's checkpoints");
 }
@@ -93,6 +128,7 @@ std::string describe(const Plan& plan, const Recipe& recipe, double tokens_per_s
   line("  gradients", format_bytes(plan.gradient_bytes));
   line("  moments", format_bytes(plan.moment_bytes));
   line("  GEMM weights", format_bytes(plan.gemm_weight_bytes));
+  line("  copies", format_bytes(plan.scratch_bytes));
   std::string others;
   for (const auto& choice : plan.activation_choices)
     if (choice.first != recipe.recompute)

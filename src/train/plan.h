@@ -27,7 +27,10 @@ struct Plan {
   uint64_t disk_bytes = 0;     ///< all checkpoints of the run at the worst moment
   double flops_per_token = 0;  ///< forward and backward; a multiplication and an addition are two
 
-  uint64_t memory_bytes() const { return master_bytes + gradient_bytes + moment_bytes + gemm_weight_bytes + activation_bytes; }
+  uint64_t scratch_bytes = 0;                   ///< copies beside the tensors: of a checkpoint being written, of fp16 products
+  std::vector<uint64_t> owned_bytes;            ///< masters and moments of each rank
+  uint64_t memory_bytes() const;                ///< of the rank that needs most
+  uint64_t memory_bytes(int ranks_here) const;  ///< of the first so many ranks together, on one host
   double total_flops() const;
   int64_t tokens = 0;  ///< steps * batch: what is really read
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/log.h"
 #include "base/system.h"
 
 namespace spectra::train {
@@ -14,7 +15,7 @@ namespace {
 /// Nobody to talk to: there are no messages, and rank 0's values are everyone's.
 class SingleRank final : public Ranks {
  public:
-  SingleRank() : Ranks(0, 1) {}
+  SingleRank() : Ranks(0, 1, 1) {}
   size_t send(int, const void*, size_t) override { return 0; }
   size_t receive(int, void*, size_t) override { return 0; }
   size_t broadcast(int, void*, size_t) override { return 0; }
@@ -43,15 +44,12 @@ int launched_ranks() {
   return slurm ? std::max(1, number("SLURM_NTASKS")) : 1;
 }
 
-int launched_ranks_here() {
-  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
-    if (const int count = number(name); count > 0) return count;
-  return launched_ranks();
-}
-
-int threads_of_a_rank() {
-  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  return std::max(1, std::min(cpu_count(), cores / launched_ranks_here()));
+int threads_of_a_rank(const Ranks& ranks) {
+  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)), share = std::max(1, cores / ranks.here());
+  if (ranks.size() > 1 && ranks.first() && cpu_count() < share)
+    log_warning("the launcher binds each rank to {} of its {} cores; start mpirun with --bind-to none to use them all", cpu_count(),
+                share);
+  return std::min(cpu_count(), share);
 }
 
 }  // namespace spectra::train

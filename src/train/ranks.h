@@ -15,10 +15,12 @@ namespace spectra::train {
 
 class Ranks {
  public:
-  Ranks(int rank, int size) : rank_(rank), size_(size) {}
+  Ranks(int rank, int size, int here) : rank_(rank), size_(size), here_(here) {}
   virtual ~Ranks() = default;
   int rank() const { return rank_; }
   int size() const { return size_; }
+  /// Ranks on this host, which share its memory and cores.
+  int here() const { return here_; }
   /// Rank 0 alone writes files and speaks to the user.
   bool first() const { return rank_ == 0; }
 
@@ -42,7 +44,7 @@ class Ranks {
   virtual void abandon(const Error& error) = 0;
 
  private:
-  int rank_, size_;
+  int rank_, size_, here_;
 };
 
 /// A process by itself.
@@ -52,10 +54,9 @@ std::unique_ptr<Ranks> single_rank();
 std::unique_ptr<Ranks> join_ranks();
 /// Processes that a launcher started together with this one, by its environment; 1 = by itself.
 int launched_ranks();
-/// Those of them on this host; all of them where the launcher does not say.
-int launched_ranks_here();
-/// Threads of a rank that was not told: the cores it may run on, at most its share of the host's.
-int threads_of_a_rank();
+/// Threads of a rank that was not told: the cores it may run on, at most its share of the host's. Warns where the launcher has
+/// bound it to fewer.
+int threads_of_a_rank(const Ranks& ranks);
 /// The MPI library this build uses; "none".
 std::string mpi_version();
 

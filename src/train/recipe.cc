@@ -107,6 +107,10 @@ void check_batches(const Recipe& recipe, const std::string& where) {
   for (const double scale : {recipe.loss_scale_initial, recipe.loss_scale_min})
     if (std::exp2(std::round(std::log2(scale))) != scale)
       throw bad_input(fmt::format("{}: loss scale {} is not a power of two", where, scale), "others would round the gradients");
+  if (recipe.loss_scale_min > recipe.loss_scale_initial)
+    throw bad_input(fmt::format("{}: loss_scale.min = {} is above loss_scale.initial = {}", where, recipe.loss_scale_min,
+                                recipe.loss_scale_initial),
+                    "the scale could never fall");
   if (recipe.warmup_tokens() > recipe.tokens)
     throw bad_input(
         fmt::format("{}: schedule.warmup = {} is longer than the run of {} tokens", where, recipe.warmup, recipe.tokens),

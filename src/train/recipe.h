@@ -79,7 +79,8 @@ struct Key {
   const char* help;
   double min = 0, max = 0;                ///< numbers: allowed range, both ends included
   std::vector<const char*> choices = {};  ///< texts: allowed values; empty = any
-  bool resumable = false;                 ///< may differ when a run is resumed: it does not change the weights
+  bool resumable = false;  ///< may differ when a run is resumed: not part of what the weights are a function of, or meant to be
+                           ///< turned in trouble
 };
 const std::vector<Key>& recipe_keys();
 

@@ -74,7 +74,7 @@ std::vector<Key> make_keys() {
        {},
        true},
       {"faults.grad_norm_z", &R::grad_norm_z, "0", "the same for the norm of the gradient", 0, 1e6, {}, true},
-      {"faults.window", &R::faults_window, "128", "batches that mean and deviation are taken over", 2, 1e6, {}, true},
+      {"faults.window", &R::faults_window, "128", "batches that mean and deviation are taken over", 2, 1e5, {}, true},
       {"faults.rewind_after",
        &R::rewind_after,
        "5",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/run_directory.h"
 
+#include <cerrno>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
@@ -59,6 +61,18 @@ RunStart newest_whole(const fs::path& run) {
                   "restore one checkpoint's trainer.json and trainer.safetensors from a copy, or start a new run");
 }
 
+/// RUN/skipped.json, which outlives the log lines that were cut off.
+std::vector<SkippedRange> read_skipped(const fs::path& run) {
+  const fs::path file = run / "skipped.json";
+  if (!fs::exists(file)) return {};
+  try {
+    return skipped_from_json(read_file(file, 1 << 24));
+  } catch (const nlohmann::json::exception& error) {
+    throw bad_input(fmt::format("{} is damaged: {}", file.string(), error.what()),
+                    "remove it to train on the sequences that it says were bad");
+  }
+}
+
 }  // namespace
 
 RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data) {
@@ -74,8 +88,9 @@ RunStart find_start(const Recipe& recipe, const fs::path& run, bool resume, cons
     start = newest_whole(run);
     check_same_data(start.state, data, recipe, start.checkpoint);
   }
-  for (const SkippedRange& range : skipped_after(run / "log.jsonl", start.state.step, recipe.batch_sequences()))
-    start.state.faults.skipped.push_back(range);
+  std::vector<SkippedRange>& skipped = start.state.faults.skipped;
+  merge_skipped(skipped, skipped_after(run / "log.jsonl", start.state.step, recipe.batch_sequences()));
+  merge_skipped(skipped, read_skipped(run));
   return start;
 }
 
@@ -117,9 +132,16 @@ void warn_of_other_sums(const RunStart& start, const Recipe& recipe, const std::
                 start.state.threads, compute_threads());
 }
 
-std::unique_ptr<RunLog> open_run(const Recipe& recipe, const fs::path& run, int64_t step) {
-  fs::create_directories(run / "checkpoints");
-  auto log = std::make_unique<RunLog>(run / "log.jsonl", step);
+std::unique_ptr<RunLog> open_run(const Recipe& recipe, const fs::path& run, const RunStart& start) {
+  std::error_code failed;
+  fs::create_directories(run / "checkpoints", failed);
+  if (failed) {
+    errno = failed.value();
+    throw io_error("make", (run / "checkpoints").string());
+  }
+  const std::vector<SkippedRange>& skipped = start.state.faults.skipped;
+  if (!skipped.empty()) write_file(run / "skipped.json", skipped_to_json(skipped) + "\n");
+  auto log = std::make_unique<RunLog>(run / "log.jsonl", start.state.step);
   remove_partial_files(run);
   write_file(run / "recipe.toml", recipe_to_toml(recipe));
   return log;

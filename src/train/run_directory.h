@@ -26,7 +26,8 @@ RunStart start_from_text(const std::string& text);
 /// A checkpoint continued with other arithmetic (backend, threads, ranks) is no longer bit for bit the same training: says so.
 void warn_of_other_sums(const RunStart& start, const Recipe& recipe, const std::string& backend, int64_t ranks);
 
-/// Makes the directory, writes recipe.toml, removes what a killed process left, and opens the log, cut back to `step`.
-std::unique_ptr<RunLog> open_run(const Recipe& recipe, const fs::path& run, int64_t step);
+/// Makes the directory, writes recipe.toml and, before the log is cut back to the start's step, skipped.json: what the lines that
+/// go know of skipped sequences. Removes what a killed process left. Throws Error where the directory cannot be made.
+std::unique_ptr<RunLog> open_run(const Recipe& recipe, const fs::path& run, const RunStart& start);
 
 }  // namespace spectra::train

@@ -71,16 +71,26 @@ void check_ranks(const Recipe& recipe, const Ranks& ranks) {
                     "choose train.micro_batch (or the number of ranks) so that ranks times micro-batch divides the batch");
 }
 
+/// Ranks are started one by one, perhaps on several hosts: with another recipe, environment, CPU or copy of the data they would
+/// train something else together.
+void check_same_training(const Recipe& recipe, const TrainingData& data, Ranks& ranks) {
+  const std::string mine = recipe_sha256(recipe) + data.sha256() + data.tokenizer_sha256();
+  if (ranks.from_first(mine) == mine) return;
+  throw bad_input(fmt::format("rank {} has another recipe or other data than rank 0", ranks.rank()),
+                  "give all ranks the same options, SPECTRA_ variables and data; set train.precision where CPUs differ");
+}
+
 /// Rank 0 looks; the others believe it.
 RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data, Ranks& ranks) {
   check_ranks(recipe, ranks);
+  check_same_training(recipe, data, ranks);
   return start_from_text(ranks.from_first(ranks.first() ? start_to_text(find_start(recipe, run, resume, data)) : ""));
 }
 
 /// The plan, refused before memory is taken when it does not fit.
 Plan checked_plan(const Recipe& recipe, const TrainingData& data, const RunStart& start, const fs::path& run, const Ranks& ranks) {
   Plan plan = make_plan(recipe, data.vocab(), data.eos(), start.state.step, ranks.size());
-  if (ranks.first()) require_resources(plan, run, launched_ranks_here());
+  if (ranks.first()) require_resources(plan, run, ranks.here());
   return plan;
 }
 
@@ -118,7 +128,7 @@ Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ra
     step = saved_step = start.state.step;
     updates = start.state.updates;
   }
-  if (ranks.first()) log = open_run(recipe, run, step);
+  if (ranks.first()) log = open_run(recipe, run, start);
 }
 
 /// This rank's share of the sequences from `first` on, group by group; the last backward pass sends gradients on their way.
@@ -220,9 +230,11 @@ void Trainer::Impl::write_checkpoint() {
   provenance.data_sha256 = state.data_sha256;
   provenance.step = state.step;
   provenance.tokens = state.tokens;
+  // The log first: a checkpoint never knows steps that the log does not.
+  if (log) log->sync();
   save_checkpoint(checkpoint_path(run, step), *backend, ranks, model, state, provenance, data.tokenizer_path());
-  if (!ranks.first()) return;
-  log->sync();
+  // In the middle of skipped batches older weights may be needed still.
+  if (!ranks.first() || faults.state().in_a_row > 0) return;
   drop_old_trainer_state(run, recipe.keep);
 }
 
@@ -234,6 +246,8 @@ void Trainer::Impl::save() {
     write_checkpoint();
   } catch (const Error& error) {
     failure = error;
+  } catch (const fs::filesystem_error& error) {
+    failure = Error(Exit::kFailed, error.what());
   }
   const bool failed = !ranks.from_first(failure ? failure->what() : "").empty();
   if (!failed) {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fault drill: a run that is killed, starved of disk, fed a damaged checkpoint and batches that give NaN ends with the weights of the run
 that only met the bad batches. SPECTRA_DRILL_ROUNDS=100 makes it long."""
+import json
 import os
 import random
 import resource
@@ -70,8 +71,8 @@ class Drill(Training):
         self.assertEqual(state["updates"], STEPS - self.bad)
         self.assertEqual(state["faults"]["skipped_tokens"], self.bad * 512)
 
-    def test_a_fault_that_does_not_come_back_is_skipped_again(self):
-        """The log remembers a skipped batch although no checkpoint was made since; the weights are healthy after the resume."""
+    def test_a_fault_that_came_back_is_skipped_again(self):
+        """Whether by the log or by the weights: no checkpoint was made since."""
         run = self.directory / "run"
         shutil.copytree(self.undisturbed, run)
         first_bad = self.skipped(run)[0][0]
@@ -168,6 +169,34 @@ class Drill(Training):
         for checkpoint in (run / "checkpoints").glob("step-*"):
             for name in ("config.json", "model.safetensors", "spectra.json", "tokenizer.json"):
                 self.assertTrue((checkpoint / name).exists(), checkpoint / name)
+
+
+class Memory(Training):
+    def test_a_fault_that_does_not_come_back_is_skipped_by_every_resume(self):
+        """As when the machine was at fault: the log of a healthy run says that step 38 was skipped, no checkpoint does."""
+        run, settings = self.directory / "run", ["--set", "checkpoint.keep=100", "--threads", "1"]
+        harness.spectra("train", self.recipe, "--out", run, *settings)
+        for path in (run / "checkpoints").iterdir():
+            if int(path.name[5:]) > 28:
+                shutil.rmtree(path)
+        lines = self.log(run)[:40]
+        lines[37]["skipped"] = "nan"
+        (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        for _ in range(2):  # killed twice before it gets there
+            process = subprocess.Popen(self.command(run, "--resume", *settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            log = run / "log.jsonl"
+            while process.poll() is None and not 29 <= log.read_text().count("\n") < 35:
+                time.sleep(0.001)
+            process.kill()
+            process.wait()
+            for path in (run / "checkpoints").iterdir():
+                if int(path.name[5:]) > 28:
+                    shutil.rmtree(path)  # it came further than the kill allowed for
+        harness.spectra("train", self.recipe, "--out", run, "--resume", *settings)
+        self.assertEqual([(line["step"], line["skipped"]) for line in self.log(run) if "skipped" in line], [(38, "nan")])
+        state = self.trainer_state(self.checkpoint(run))
+        self.assertEqual(state["faults"]["skipped"], [{"first": 37 * 16, "count": 16, "reason": "nan"}])
+        self.assertEqual(state["updates"], STEPS - 1)
 
 
 class Rewind(Training):

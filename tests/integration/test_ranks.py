@@ -126,6 +126,20 @@ class Ranks(Training):
         steps = [line["step"] for line in self.log(run)]
         self.assertTrue((self.checkpoint(run, steps[-1]) / "trainer.json").exists())
 
+    def test_ranks_with_different_recipes_are_refused(self):
+        one = self.command(self.directory / "run", "--threads", "1")
+        command = [MPIRUN, "--allow-run-as-root", "--oversubscribe", "-n", "1", *one, ":", "-n", "1", *one, "--set", "train.seed=7"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("rank 1 has another recipe", result.stderr)
+
+    def test_a_directory_that_cannot_be_made_ends_all_ranks(self):
+        (self.directory / "file").write_text("")
+        process = self.ranks(2, self.directory / "file" / "run")
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 3, errors)
+        self.assertIn("cannot make", errors)
+
     def test_what_cannot_be_shared_is_refused(self):
         for n, settings, says in ((3, {}, "3 ranks with micro-batches of 8 do not divide the 16 sequences"),
                                   (3, {"train__reduction_groups": 2, "train__micro_batch": 8}, "cannot be shared by 3 ranks")):

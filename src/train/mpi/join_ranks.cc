@@ -15,9 +15,18 @@ int world(int (*of)(MPI_Comm, int*)) {
   return value;
 }
 
+int size_of_host() {
+  MPI_Comm host = MPI_COMM_NULL;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+  int size = 1;
+  MPI_Comm_size(host, &size);
+  MPI_Comm_free(&host);
+  return size;
+}
+
 class MpiRanks final : public Ranks {
  public:
-  MpiRanks() : Ranks(world(MPI_Comm_rank), world(MPI_Comm_size)) {}
+  MpiRanks() : Ranks(world(MPI_Comm_rank), world(MPI_Comm_size), size_of_host()) {}
   ~MpiRanks() override { MPI_Finalize(); }
 
   size_t send(int to, const void* data, size_t bytes) override {
