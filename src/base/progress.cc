@@ -20,6 +20,15 @@ size_t terminal_width() {
   return 80;
 }
 
+/// Whole fields, which two spaces separate, as many as fit: half a number would be a wrong number.
+std::string fitted(std::string line, size_t width) {
+  while (line.size() > width) {
+    const size_t field = line.rfind("  ");
+    line.resize(field == std::string::npos || field == 0 ? width : field);
+  }
+  return line;
+}
+
 }  // namespace
 
 Progress::Progress(std::string title, uint64_t total, uint64_t start)
@@ -59,8 +68,7 @@ void Progress::draw(uint64_t done, const std::string& detail) {
     std::fprintf(stderr, "%s\n", line.c_str());
     return;
   }
-  const size_t width = terminal_width();
-  if (line.size() >= width) line.resize(width - 1);
+  line = fitted(line, terminal_width() - 1);
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   std::fflush(stderr);
   drawn_ = true;

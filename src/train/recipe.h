@@ -57,6 +57,8 @@ struct Recipe {
   int64_t rewind_after = 5;            ///< skipped batches in a row; 0 = never
   // [checkpoint]
   int64_t checkpoint_every = 500, keep = 2;
+  // [log]
+  int64_t layers_every = 50;
   // [validation]
   int64_t validation_every = 250, validation_tokens = 200'000;
 

@@ -29,7 +29,7 @@ std::string suggestion(const std::string& name) {
   const std::string part = nearest(last, last_parts);
   for (size_t i = 0; i < names.size() && !part.empty(); ++i)
     if (last_parts[i] == part) return fmt::format("did you mean {}?", names[i]);
-  return section.empty() ? "sections: model, data, train, schedule, optimizer, loss_scale, faults, checkpoint, validation"
+  return section.empty() ? "sections: model, data, train, schedule, optimizer, loss_scale, faults, checkpoint, log, validation"
                          : "known here: " + section;
 }
 

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/run_log.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/log.h"
 
 namespace spectra::train {
 namespace {
@@ -40,79 +35,106 @@ void note(std::optional<double>& newest, const nlohmann::json& json, const char*
   if (found != json.end() && found->is_number()) newest = found->get<double>();
 }
 
-}  // namespace
+nlohmann::ordered_json to_json(const LayerStatistics& layer) {
+  nlohmann::ordered_json json{{"name", layer.name}, {"scales", layer.scales}};
+  if (layer.zero_fraction) json["zero_fraction"] = *layer.zero_fraction;
+  json["flip_fraction"] = layer.flip_fraction;
+  json["near_fraction"] = layer.near_fraction;
+  json["distance"] = layer.distance;
+  return json;
+}
 
-RunLog::RunLog(const fs::path& path, int64_t last_step) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) throw io_error("write", path.string());
-  try {
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0)
-      throw bad_input(fmt::format("{} is in use by another process", path.string()),
-                      "wait until the other training ends, or choose another --out");
-    cut_back(last_step);
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
+std::string layers_to_json(const LogLine& line) {
+  nlohmann::ordered_json json{{"step", line.step}, {"layers", nlohmann::ordered_json::array()}};
+  for (const LayerStatistics& layer : line.layers) json["layers"].push_back(to_json(layer));
+  return json.dump();
+}
+
+/// Tags as TensorBoard groups them: by what stands before the slash.
+std::vector<Scalar> scalars_of(const LogLine& line) {
+  std::vector<Scalar> all;
+  const auto add = [&](const std::string& tag, const std::optional<double>& value) {
+    if (value && std::isfinite(*value)) all.push_back({tag, *value});
+  };
+  add("loss/training", line.loss);
+  add("loss/validation", line.validation_loss);
+  add("schedule/lr", line.lr);
+  add("schedule/weight_decay", line.weight_decay);
+  add("optimizer/grad_norm", line.grad_norm);
+  add("optimizer/loss_scale", line.loss_scale);
+  if (!line.skipped.empty()) add("optimizer/skipped", 1);
+  add("weights/zero_fraction", line.zero_fraction);
+  add("weights/flip_fraction", line.flip_fraction);
+  add("speed/tokens_per_second", line.tokens_per_second);
+  add("speed/mfu", line.mfu);
+  if (line.memory_bytes) add("memory/resident_bytes", static_cast<double>(*line.memory_bytes));
+  for (const LayerStatistics& layer : line.layers) {
+    for (size_t s = 0; s < layer.scales.size(); ++s) add(fmt::format("scale/{}/{}", layer.name, s), layer.scales[s]);
+    add("zero_fraction/" + layer.name, layer.zero_fraction);
+    add("flip_fraction/" + layer.name, layer.flip_fraction);
+    add("near_fraction/" + layer.name, layer.near_fraction);
+    add("distance/" + layer.name, layer.distance);
   }
+  return all;
 }
 
-RunLog::~RunLog() {
-  if (!write_waiting()) warn_line(fmt::format("{}: the disk is full; the last lines are lost", path_.string()));
-  ::close(descriptor_);
-}
-
-void RunLog::cut_back(int64_t last_step) {
-  const std::string text = read_file(path_);
+/// Calls `visit` with every line up to `last_step` and removes the others, among them one that a crash tore.
+void cut_back(AppendFile& file, int64_t last_step, const std::function<void(const nlohmann::json&)>& visit) {
+  const std::string text = read_file(file.path());
   size_t kept = 0;
   for (int number = 1; kept < text.size(); ++number) {
     const size_t end = text.find('\n', kept);
-    if (end == std::string::npos) break;  // torn by a crash
+    if (end == std::string::npos) break;
     try {
       const auto json = nlohmann::json::parse(text.substr(kept, end - kept));
       if (json.at("step").get<int64_t>() > last_step) break;
-      note(loss_, json, "loss");
-      note(validation_loss_, json, "validation_loss");
+      visit(json);
     } catch (const nlohmann::json::exception& error) {
-      throw bad_input(fmt::format("{} line {}: {}", path_.string(), number, error.what()), "remove the damaged line, then resume");
+      throw bad_input(fmt::format("{} line {}: {}", file.path().string(), number, error.what()),
+                      "remove the damaged line, then resume");
     }
     kept = end + 1;
   }
-  if (kept < text.size() && ::ftruncate(descriptor_, static_cast<off_t>(kept)) != 0) throw io_error("write", path_.string());
-  size_ = kept;
+  file.cut(kept);
 }
 
-/// Writes the lines that wait, all or none. False: it failed, and errno says why.
-bool RunLog::write_waiting() {
-  if (waiting_.empty()) return true;
-  ssize_t written = 0;
-  do {
-    written = ::write(descriptor_, waiting_.data(), waiting_.size());
-  } while (written < 0 && errno == EINTR);
-  if (written == static_cast<ssize_t>(waiting_.size())) {
-    size_ += waiting_.size();
-    waiting_.clear();
-    warned_ = false;
-    return true;
+fs::path layers_file(const fs::path& log) { return log.parent_path() / "layers.jsonl"; }
+
+}  // namespace
+
+std::string progress_text(const LogLine& line) {
+  const std::string loss = line.skipped.empty() ? fmt::format("loss {:.3f}", line.loss) : "skipped: " + line.skipped;
+  std::string text = fmt::format("step {}  {}  {:.0f} tok/s", line.step, loss, line.tokens_per_second);
+  if (line.mfu) text += fmt::format("  {:.0f} % of peak", 100 * *line.mfu);
+  return text;
+}
+
+RunLog::RunLog(const fs::path& path, int64_t last_step) : log_(path, true) {
+  cut_back(log_, last_step, [&](const nlohmann::json& line) {
+    note(loss_, line, "loss");
+    note(validation_loss_, line, "validation_loss");
+  });
+  if (fs::exists(layers_file(path))) {
+    layers_ = std::make_unique<AppendFile>(layers_file(path));
+    cut_back(*layers_, last_step, [](const nlohmann::json&) {});
   }
-  if (written >= 0) {  // the disk took a part: a reader must not see half a line, nor the next append continue it
-    if (::ftruncate(descriptor_, static_cast<off_t>(size_)) != 0) return false;
-    errno = ENOSPC;
-  }
-  return false;
+  events_ = std::make_unique<EventFile>(path.parent_path(), last_step);
 }
 
 void RunLog::append(const LogLine& line) {
-  waiting_ += to_json(line) + "\n";
+  log_.append(to_json(line) + "\n");
+  if (!line.layers.empty()) {
+    if (!layers_) layers_ = std::make_unique<AppendFile>(layers_file(log_.path()));
+    layers_->append(layers_to_json(line) + "\n");
+  }
+  events_->add(line.step, scalars_of(line));
   if (std::isfinite(line.loss)) loss_ = line.loss;
   if (line.validation_loss) validation_loss_ = line.validation_loss;
-  if (write_waiting()) return;
-  if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG) throw io_error("write", path_.string());
-  if (!warned_) warn_line(fmt::format("{}: the disk is full; log lines wait in memory until there is space", path_.string()));
-  warned_ = true;
 }
 
 void RunLog::sync() {
-  if (!write_waiting() || ::fsync(descriptor_) != 0) throw io_error("write", path_.string());
+  log_.sync();
+  if (layers_) layers_->sync();
 }
 
 }  // namespace spectra::train

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// log.jsonl of a run: one JSON object a step, in order, each written in one piece. The open file also locks the run, so that two
-// trainers never share a directory. A full disk does not stop a run: lines wait in memory until one can be written again.
+// What a run writes about itself, one step at a time:
+//   log.jsonl     one JSON object a step, in order. The open file also locks the run: two trainers never share a directory.
+//   layers.jsonl  statistics of every low-bit matrix, for the steps that have them: {"step", "layers": [{"name", "scales": [],
+//                 "zero_fraction", "flip_fraction", "near_fraction", "distance"}]}
+//   events.out.tfevents.*  the same numbers for TensorBoard, see event_file.h
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
+#include "train/append_file.h"
+#include "train/event_file.h"
+#include "train/layer_statistics.h"
 
 namespace spectra::train {
 
@@ -25,18 +33,18 @@ struct LogLine {
   std::optional<double> loss_scale;      ///< fp16: what the loss was multiplied with
   std::optional<int64_t> rewound_to;     ///< step of the checkpoint whose weights the run went back to
   std::string skipped;                   ///< why the update was not applied: "overflow", "nan", ...; empty = it was
+  std::vector<LayerStatistics> layers;   ///< for layers.jsonl; empty = not of this step
 };
+
+/// The step in words for the live line: "step 1200  loss 3.214  5600 tok/s  67 % of peak", most important first.
+std::string progress_text(const LogLine& line);
 
 class RunLog {
  public:
-  /// Opens or creates `path`, locks it, and removes every line after `last_step` and a torn last line. Throws Error when another
-  /// process holds the lock or a line before `last_step` is damaged.
+  /// Opens or creates log.jsonl at `path` and its neighbours, locks it, and removes everything after `last_step` and a torn last
+  /// line. Throws Error when another process holds the lock or a line before `last_step` is damaged.
   RunLog(const fs::path& path, int64_t last_step);
-  ~RunLog();
-  RunLog(const RunLog&) = delete;
-  RunLog& operator=(const RunLog&) = delete;
-  /// Adds a line. On a full disk it waits in memory (with one warning) for the next append or sync(); the file never ends in a torn
-  /// line. Throws Error when writing fails otherwise.
+  /// Adds a step. Where the disk is full it waits in memory, see AppendFile. Throws Error when writing fails otherwise.
   void append(const LogLine& line);
   /// Waits until everything is on disk. Throws Error when it cannot be, also for lines that still wait.
   void sync();
@@ -45,13 +53,9 @@ class RunLog {
   std::optional<double> validation_loss() const { return validation_loss_; }
 
  private:
-  void cut_back(int64_t last_step);
-  bool write_waiting();
-  fs::path path_;
-  int descriptor_ = -1;
-  uint64_t size_ = 0;    ///< bytes of whole lines in the file
-  std::string waiting_;  ///< lines that did not fit on the disk
-  bool warned_ = false;
+  AppendFile log_;
+  std::unique_ptr<AppendFile> layers_;  ///< once there is something in it
+  std::unique_ptr<EventFile> events_;
   std::optional<double> loss_, validation_loss_;
 };
 

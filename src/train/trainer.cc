@@ -14,6 +14,7 @@
 #include "train/data.h"
 #include "train/faults.h"
 #include "train/gradient_sum.h"
+#include "train/layer_statistics.h"
 #include "train/loader.h"
 #include "train/run_directory.h"
 #include "train/run_log.h"
@@ -187,6 +188,7 @@ LogLine Trainer::Impl::train_step(int64_t next) {
   const double seconds = watch.seconds();
   train_seconds += seconds;
   line.tokens_per_second = static_cast<double>(recipe.batch_tokens) / seconds;
+  line.memory_bytes = memory_resident();
   return line;
 }
 
@@ -300,8 +302,9 @@ TrainResult Trainer::Impl::train() {
     if (faults.rewind_due()) rewind(line);
     const bool last = step == plan.steps;
     if (validation && (last || step % recipe.validation_every == 0)) line.validation_loss = validate();
+    if (recipe.layers_every > 0 && step % recipe.layers_every == 0) line.layers = layer_statistics(*backend, ranks, model);
     if (log) log->append(line);
-    progress.update(static_cast<uint64_t>(step), fmt::format("loss {:.3f}, {:.0f} tok/s", line.loss, line.tokens_per_second));
+    progress.update(static_cast<uint64_t>(step), progress_text(line));
     // In the middle of skipped batches the weights are those of the checkpoint before, or worse.
     if (last || (step % recipe.checkpoint_every == 0 && faults.state().in_a_row == 0)) save();
     if (!last && interrupted_somewhere) {
