@@ -140,6 +140,17 @@ void sync_directory(const fs::path& path) {
   if (result != 0 && errno != EINVAL) throw io_error("write", path.string());
 }
 
+void swap_directories(const fs::path& fresh, const fs::path& target) {
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+    if (errno != EINVAL && errno != ENOSYS) throw io_error("replace", target.string());
+    const fs::path old = fresh.string() + "-old";
+    fs::rename(target, old);
+    fs::rename(fresh, target);
+    fs::rename(old, fresh);
+  }
+  sync_directory(fs::absolute(target).lexically_normal().parent_path());
+}
+
 void require_new_directory(const fs::path& out) {
   std::error_code ignored;
   if (!fs::exists(out, ignored)) return;
@@ -168,13 +179,13 @@ void AtomicDirectory::commit() {
   for (const auto& entry : fs::recursive_directory_iterator(temporary_))
     if (entry.is_directory()) sync_directory(entry.path());
   sync_directory(temporary_);
-  fs::path old;
-  if (fs::exists(target_) && replace_ && !fs::is_empty(target_)) {
-    old = temporary_;
-    old += "-old";
-    fs::rename(target_, old);
-  }
   std::error_code failed;
+  if (fs::exists(target_) && replace_) {
+    swap_directories(temporary_, target_);
+    committed_ = true;
+    fs::remove_all(temporary_, failed);
+    return;
+  }
   fs::rename(temporary_, target_, failed);
   if (failed) {
     errno = failed.value();
@@ -183,8 +194,6 @@ void AtomicDirectory::commit() {
   committed_ = true;
   const fs::path parent = fs::absolute(target_).lexically_normal().parent_path();
   sync_directory(parent);
-  std::error_code ignored;
-  if (!old.empty()) fs::remove_all(old, ignored);
 }
 
 }  // namespace spectra

@@ -72,6 +72,9 @@ class AtomicDirectory {
   bool replace_, committed_ = false;
 };
 
+/// Exchanges two directories on one file system in one step, so that `target` is whole at every moment: afterwards `fresh` is the
+/// one that `target` was. Where the file system cannot (NFS), `target` is for a moment at `fresh` + "-old".
+void swap_directories(const fs::path& fresh, const fs::path& target);
 /// Flushes a directory's entries to disk, so that renames and new files in it survive a power cut.
 void sync_directory(const fs::path& path);
 /// Throws Error (exit 3) when `out` exists and is not an empty directory: no command overwrites silently.

@@ -211,14 +211,6 @@ void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, 
   share_weights(ranks, model);
 }
 
-void drop_old_trainer_state(const fs::path& run, int64_t keep) {
-  const std::vector<fs::path> all = all_checkpoints(run);
-  for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
-    fs::remove(all[i] / "trainer.json");  // first: without it nobody tries to resume from here
-    fs::remove(all[i] / "trainer.safetensors");
-  }
-}
-
 void remove_partial_files(const fs::path& run) {
   for (const fs::path& directory : {run, run / "checkpoints"}) {
     if (!fs::is_directory(directory)) continue;
@@ -227,7 +219,14 @@ void remove_partial_files(const fs::path& run) {
       const std::string name = entry.path().filename().string();
       if (name[0] == '.' && name.find(".partial-") != std::string::npos) partial.push_back(entry.path());
     }
-    for (const fs::path& path : partial) fs::remove_all(path);
+    for (const fs::path& path : partial) {
+      const std::string name = path.filename().string();  // ".step-00001000.packed.partial-77-old": see swap_directories
+      const fs::path original = directory / name.substr(1, name.find('.', 1) - 1);
+      if (name.size() > 4 && name.compare(name.size() - 4, 4, "-old") == 0 && !fs::exists(original))
+        fs::rename(path, original);
+      else
+        fs::remove_all(path);
+    }
   }
 }
 

@@ -5,11 +5,12 @@
 //   rounded master of everything else), tokenizer files, spectra.json (provenance and the sha256 of the files above)
 //   trainer.safetensors   fp32: "master.", "moment1." and "moment2." + parameter name
 //   trainer.json          position in the run, hashes of recipe and data, sha256 of trainer.safetensors and spectra.json
-// Codes are not saved: they are a function of the masters. Only the newest checkpoints keep the last two files. Nothing here
-// depends on time, place or the number of ranks: the same training gives the same bytes in both safetensors files. Rank 0 writes;
-// the owners send it their parts, one tensor at a time.
+// Codes are not saved: they are a function of the masters. Only the newest checkpoints keep the last two files, see retention.h.
+// Nothing here depends on time, place or the number of ranks: the same training gives the same bytes in both safetensors files.
+// Rank 0 writes; the owners send it their parts, one tensor at a time.
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "format/model_directory.h"
@@ -53,9 +54,8 @@ TrainerState verify_checkpoint(const fs::path& path);
 /// not match the model.
 void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, Transformer& model);
 
-/// Removes the trainer state of all but the newest `keep` checkpoints; their models stay.
-void drop_old_trainer_state(const fs::path& run, int64_t keep);
-/// Removes what a killed process was writing. Only for the process that holds the run's lock.
+/// Removes what a killed process was writing, and puts back a checkpoint that it was replacing (swap_directories). Only for the
+/// process that holds the run's lock.
 void remove_partial_files(const fs::path& run);
 
 /// model.safetensors: the fp16 model, parameter by parameter.

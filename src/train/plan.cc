@@ -8,6 +8,7 @@
 #include "base/system.h"
 #include "train/activations.h"
 #include "train/gradient_sum.h"
+#include "train/retention.h"
 #include "train/transformer.h"
 #include "train/weights.h"
 
@@ -21,15 +22,18 @@ double training_flops_per_token(const model::Config& config, const model::Parame
   return 3 * (2 * weights + 2 * static_cast<double>(sequence * config.hidden * config.layers));
 }
 
-/// Checkpoints at steps every, 2 every, ... and the last; `keep` of them with trainer state, and one more while it is written.
+/// `keep` checkpoints with trainer state and one more while it is written, and the models that stay of the others.
 void plan_disk(Plan& plan, const Recipe& recipe, int64_t first_step) {
   const uint64_t fp32 = 4 * static_cast<uint64_t>(plan.parameters.total());
-  const int64_t every = recipe.checkpoint_every;
   plan.model_bytes = fp32 / 2;
   plan.trainer_bytes = 3 * fp32;
-  plan.checkpoints = plan.steps / every - first_step / every + (plan.steps % every == 0 ? 0 : 1);
-  const int64_t full = std::min(plan.checkpoints, recipe.keep + 1);
-  plan.disk_bytes = static_cast<uint64_t>(plan.checkpoints) * plan.model_bytes + static_cast<uint64_t>(full) * plan.trainer_bytes;
+  const CheckpointCounts ahead = count_checkpoints(recipe, first_step);
+  plan.checkpoints = ahead.made;
+  const int64_t full = std::min(ahead.made, recipe.keep + 1), older = std::min(ahead.models, ahead.made - full);
+  const bool packed = recipe.pack && plan.config.family != model::Family::kFloat;
+  const uint64_t older_bytes = packed ? packed_model_bytes(plan.config) : plan.model_bytes;
+  plan.disk_bytes =
+      static_cast<uint64_t>(full) * (plan.model_bytes + plan.trainer_bytes) + static_cast<uint64_t>(older) * older_bytes;
 }
 
 /// Copies that exist beside the tensors. A checkpoint is written from the values of a parameter, as they came from its owner, on

@@ -56,7 +56,8 @@ struct Recipe {
   int64_t faults_window = 128;         ///< batches they are taken over
   int64_t rewind_after = 5;            ///< skipped batches in a row; 0 = never
   // [checkpoint]
-  int64_t checkpoint_every = 500, keep = 2;
+  int64_t checkpoint_every = 500, keep = 2, keep_every = 0;
+  bool log_spaced = false, pack = true;
   // [log]
   int64_t layers_every = 50;
   // [validation]

@@ -16,6 +16,7 @@
 #include "train/gradient_sum.h"
 #include "train/layer_statistics.h"
 #include "train/loader.h"
+#include "train/retention.h"
 #include "train/run_directory.h"
 #include "train/run_log.h"
 #include "train/schedule.h"
@@ -237,7 +238,7 @@ void Trainer::Impl::write_checkpoint() {
   save_checkpoint(checkpoint_path(run, step), *backend, ranks, model, state, provenance, data.tokenizer_path());
   // In the middle of skipped batches older weights may be needed still.
   if (!ranks.first() || faults.state().in_a_row > 0) return;
-  drop_old_trainer_state(run, recipe.keep);
+  retire_checkpoints(run, recipe);
 }
 
 /// A checkpoint that the disk would not take is a warning while the run can go on, an Error at its end.
@@ -295,6 +296,7 @@ void Trainer::Impl::stop() {
 
 TrainResult Trainer::Impl::train() {
   if (step == plan.steps) log_info("{} is finished: {} steps are done", run.string(), step);
+  if (ranks.first() && faults.state().in_a_row == 0) retire_checkpoints(run, recipe);  // what a killed process did not come to
   Progress progress("training", static_cast<uint64_t>(plan.steps), static_cast<uint64_t>(step));
   while (step < plan.steps) {
     LogLine line = train_step(step + 1);
@@ -306,7 +308,7 @@ TrainResult Trainer::Impl::train() {
     if (log) log->append(line);
     progress.update(static_cast<uint64_t>(step), progress_text(line));
     // In the middle of skipped batches the weights are those of the checkpoint before, or worse.
-    if (last || (step % recipe.checkpoint_every == 0 && faults.state().in_a_row == 0)) save();
+    if (last || (makes_checkpoint(recipe, step) && faults.state().in_a_row == 0)) save();
     if (!last && interrupted_somewhere) {
       progress.clear();
       stop();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "train/recipe.h"
+#include "train/retention.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
@@ -44,13 +45,15 @@ TEST(Plan, EveryWayToRecomputeStandsBesideTheOthers) {
 }
 
 TEST(Plan, CountsStepsCheckpointsAndTime) {
-  const Plan plan = make_plan(recipe({"checkpoint.every=20", "checkpoint.keep=1"}), 50'277, 0);
+  const Plan plan = make_plan(recipe({"checkpoint.every=20", "checkpoint.keep=1", "checkpoint.pack=false"}), 50'277, 0);
   EXPECT_EQ(plan.steps, 96);  // 95.4
   EXPECT_EQ(plan.tokens, 96 * 1'048'576);
   EXPECT_EQ(plan.warmup_steps, 1);
   EXPECT_EQ(plan.checkpoints, 5);                                             // 20, 40, 60, 80, 96
   EXPECT_EQ(plan.disk_bytes, 5 * plan.model_bytes + 2 * plan.trainer_bytes);  // one more while it is written
   EXPECT_EQ(make_plan(recipe({"checkpoint.every=20"}), 50'277, 0, 60).checkpoints, 2);
+  const Plan packed = make_plan(recipe({"checkpoint.every=20", "checkpoint.keep=1"}), 50'277, 0);
+  EXPECT_EQ(plan.disk_bytes - packed.disk_bytes, 3 * (plan.model_bytes - packed_model_bytes(plan.config)));
   const std::string text = describe(plan, recipe(), 96 * 1048.576);
   EXPECT_NE(text.find("16m 40s at"), std::string::npos) << text;
   EXPECT_NE(describe(plan, recipe()).find("--tokens-per-second"), std::string::npos);
