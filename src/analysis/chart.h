@@ -10,25 +10,37 @@ namespace spectra::analysis {
 struct Series {
   std::string name;
   std::vector<double> x, y;  ///< same length; a NaN in y breaks the line
-  int colour = 0;            ///< 0..5, the page's --c0..--c5
+  int colour = 0;            ///< the page's --c0..--c5, then the same dashed, and so on
   bool points = false;       ///< markers instead of a line
   bool faint = false;        ///< drawn thin and pale, without legend entry: raw values behind a smoothed line
 };
 
-/// A vertical line with a label: an event during training.
+constexpr int kNeutral = -1;  ///< colour of what belongs to no series
+
+/// A vertical line with a label: the schedule changes here.
 struct Mark {
   double x;
   std::string label;
+  int colour = kNeutral;
+};
+
+/// A small sign on the axis, explained when hovered: something happened here once.
+struct Incident {
+  double x;
+  std::string title;
+  int colour = kNeutral;
 };
 
 struct Chart {
   std::string title, x_label, y_label;
   std::vector<Series> series;
   std::vector<Mark> marks = {};
+  std::vector<Incident> incidents = {};
   bool log_x = false;
 };
 
-/// The chart as one <svg> element, 720 x 380 units, scaled by the page. Long series are thinned to 500 points.
+/// The chart as one <svg> element, 480 units wide so that its letters can be read on a phone, and as high as its legend needs. Long
+/// series are thinned to 500 points.
 std::string to_svg(const Chart& chart);
 
 /// The CSS that to_svg() relies on: colours for light, dark and print, and the classes of lines and labels.

@@ -16,7 +16,7 @@ struct Sample {
 std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title);
 /// {"schema": "spectra.report/1", "runs": [{name, family, parameters, bits, ..., log: {tokens: [], loss: [], ...}}]}
 std::string report_json(const std::vector<TrainingRun>& runs);
-/// run,step,tokens,loss,validation_loss,lr,weight_decay,grad_norm,tokens_per_second,zero_fraction,flip_fraction
+/// run,step,tokens,loss,validation_loss,lr,weight_decay,grad_norm,tokens_per_second,zero_fraction,flip_fraction,mfu,memory_bytes,loss_scale
 std::string report_csv(const std::vector<TrainingRun>& runs);
 
 /// The training losses as one picture, an SVG file.

@@ -19,7 +19,17 @@ constexpr Column kColumns[] = {{"loss", &LogPoint::loss},
                                {"grad_norm", &LogPoint::grad_norm},
                                {"tokens_per_second", &LogPoint::tokens_per_second},
                                {"zero_fraction", &LogPoint::zero_fraction},
-                               {"flip_fraction", &LogPoint::flip_fraction}};
+                               {"flip_fraction", &LogPoint::flip_fraction},
+                               {"mfu", &LogPoint::mfu},
+                               {"memory_bytes", &LogPoint::memory_bytes},
+                               {"loss_scale", &LogPoint::loss_scale}};
+
+struct LayerColumn {
+  const char* name;
+  std::vector<double> LayerPoint::*values;
+};
+constexpr LayerColumn kLayerColumns[] = {
+    {"scale", &LayerPoint::scale}, {"near_fraction", &LayerPoint::near_fraction}, {"distance", &LayerPoint::distance}};
 
 nlohmann::ordered_json number(double value) {
   return std::isnan(value) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(value);
@@ -30,11 +40,18 @@ nlohmann::ordered_json number(double value) {
 std::string report_json(const std::vector<TrainingRun>& runs) {
   nlohmann::ordered_json out = {{"schema", "spectra.report/1"}, {"runs", nlohmann::ordered_json::array()}};
   for (const TrainingRun& run : runs) {
-    nlohmann::ordered_json log;
+    nlohmann::ordered_json log, skipped = nlohmann::ordered_json::array(), layers = nlohmann::ordered_json::array();
     for (const LogPoint& point : run.log) {
       log["step"].push_back(point.step);
       log["tokens"].push_back(point.tokens);
       for (const Column& column : kColumns) log[column.name].push_back(number(point.*column.value));
+    }
+    for (const LogPoint& point : run.log)
+      if (!point.skipped.empty()) skipped.push_back({{"step", point.step}, {"reason", point.skipped}});
+    for (const LayerPoint& point : run.layers) {
+      layers.push_back({{"tokens", point.tokens}});
+      for (const LayerColumn& column : kLayerColumns)
+        for (const double value : point.*column.values) layers.back()[column.name].push_back(number(value));
     }
     out["runs"].push_back({{"name", run.name},
                            {"checkpoint", run.checkpoint.string()},
@@ -43,6 +60,10 @@ std::string report_json(const std::vector<TrainingRun>& runs) {
                            {"bits", run.bits},
                            {"tokens", run.log.back().tokens},
                            {"validation_loss", number(run.validation_loss)},
+                           {"lr_drop_at", number(run.lr_drop_at)},
+                           {"decay_off_at", number(run.decay_off_at)},
+                           {"skipped", skipped},
+                           {"layers", layers},
                            {"log", log}});
   }
   return out.dump(1);

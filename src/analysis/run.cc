@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -28,25 +31,66 @@ LogPoint parse_point(const nlohmann::json& line) {
   point.tokens_per_second = value("tokens_per_second");
   point.zero_fraction = value("zero_fraction");
   point.flip_fraction = value("flip_fraction");
+  point.mfu = value("mfu");
+  point.memory_bytes = value("memory_bytes");
+  point.loss_scale = value("loss_scale");
+  point.skipped = line.value("skipped", "");
   return point;
 }
 
-std::vector<LogPoint> read_log(const fs::path& path) {
-  std::vector<LogPoint> log;
+/// Calls `visit` with every line of a .jsonl file.
+void read_lines(const fs::path& path, const std::function<void(const nlohmann::json&)>& visit) {
   std::istringstream in(read_file(path));
   int number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
     if (line.empty()) continue;
     try {
-      log.push_back(parse_point(nlohmann::json::parse(line)));
+      visit(nlohmann::json::parse(line));
     } catch (const nlohmann::json::exception& error) {
       if (in.peek() == std::char_traits<char>::eof()) break;  // the last line of a run that is being written or was killed
       throw bad_input(fmt::format("{} line {}: {}", path.string(), number, error.what()),
                       "remove the line, or resume the run, which mends it");
     }
   }
-  return log;
+}
+
+/// "layers.3.self_attn.q_proj" -> 3.
+size_t layer_of(const std::string& name) {
+  const size_t begin = name.find("layers.");
+  return begin == std::string::npos ? 0 : std::strtoul(name.c_str() + begin + 7, nullptr, 10);
+}
+
+LayerPoint parse_layers(const nlohmann::json& line, size_t layers) {
+  LayerPoint point;
+  point.scale.resize(layers), point.near_fraction.resize(layers), point.distance.resize(layers);
+  std::vector<double> matrices(layers);
+  for (const nlohmann::json& matrix : line.at("layers")) {
+    const size_t layer = layer_of(matrix.at("name").get<std::string>());
+    if (layer >= layers) continue;
+    const auto scales = matrix.at("scales").get<std::vector<double>>();
+    ++matrices[layer];
+    for (const double scale : scales) point.scale[layer] += scale / static_cast<double>(scales.size());
+    point.near_fraction[layer] += matrix.at("near_fraction").get<double>();
+    point.distance[layer] += matrix.at("distance").get<double>();
+  }
+  for (auto* values : {&point.scale, &point.near_fraction, &point.distance})
+    for (size_t layer = 0; layer < layers; ++layer)
+      (*values)[layer] = matrices[layer] > 0 ? (*values)[layer] / matrices[layer] : LogPoint::kAbsent;
+  return point;
+}
+
+/// layers.jsonl, where there is one; lines of steps that the log does not have are left out.
+void read_layers(TrainingRun& run) {
+  if (!fs::exists(run.path / "layers.jsonl")) return;
+  std::map<int64_t, double> tokens;
+  for (const LogPoint& point : run.log) tokens[point.step] = point.tokens;
+  read_lines(run.path / "layers.jsonl", [&](const nlohmann::json& line) {
+    const auto found = tokens.find(line.at("step").get<int64_t>());
+    if (found == tokens.end()) return;
+    run.layers.push_back(parse_layers(line, static_cast<size_t>(run.config.layers)));
+    run.layers.back().tokens = found->second;
+  });
 }
 
 fs::path newest_checkpoint(const fs::path& run) {
@@ -60,7 +104,9 @@ fs::path newest_checkpoint(const fs::path& run) {
 void find_interventions(TrainingRun& run) {
   for (size_t i = 1; i < run.log.size(); ++i) {
     const LogPoint &before = run.log[i - 1], &now = run.log[i];
-    if (std::isnan(run.lr_drop_at) && now.lr < 0.8 * before.lr && now.lr > 0 && i + 2 < run.log.size()) run.lr_drop_at = now.tokens;
+    // A drop is a step out of line with the next one; a decay to zero also ends in large ratios, but ever larger ones.
+    if (std::isnan(run.lr_drop_at) && i + 1 < run.log.size() && now.lr * now.lr < 0.85 * before.lr * run.log[i + 1].lr)
+      run.lr_drop_at = now.tokens;
     if (std::isnan(run.decay_off_at) && now.weight_decay == 0 && before.weight_decay > 0) run.decay_off_at = now.tokens;
   }
 }
@@ -87,7 +133,7 @@ TrainingRun read_run(const fs::path& path) {
   run.path = path;
   run.name = fs::absolute(path).lexically_normal().filename().string();
   if (run.name.empty()) run.name = fs::absolute(path).lexically_normal().parent_path().filename().string();
-  run.log = read_log(path / "log.jsonl");
+  read_lines(path / "log.jsonl", [&](const nlohmann::json& line) { run.log.push_back(parse_point(line)); });
   if (run.log.empty()) throw bad_input(fmt::format("{} has an empty log", path.string()), "wait until the run has made a step");
   run.checkpoint = newest_checkpoint(path);
   if (run.checkpoint.empty())
@@ -100,6 +146,7 @@ TrainingRun read_run(const fs::path& path) {
   for (const LogPoint& point : run.log)
     if (!std::isnan(point.validation_loss)) run.validation_loss = point.validation_loss;
   find_interventions(run);
+  read_layers(run);
   return run;
 }
 

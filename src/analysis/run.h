@@ -18,6 +18,14 @@ struct LogPoint {
   double tokens = 0;
   double loss = kAbsent, validation_loss = kAbsent, lr = kAbsent, weight_decay = kAbsent, grad_norm = kAbsent;
   double tokens_per_second = kAbsent, zero_fraction = kAbsent, flip_fraction = kAbsent;
+  double mfu = kAbsent, memory_bytes = kAbsent, loss_scale = kAbsent;
+  std::string skipped;  ///< why the step's update was not applied; empty = it was
+};
+
+/// One line of layers.jsonl: means over the matrices of each layer.
+struct LayerPoint {
+  double tokens = 0;
+  std::vector<double> scale, near_fraction, distance;  ///< (layers)
 };
 
 struct TrainingRun {
@@ -25,6 +33,7 @@ struct TrainingRun {
   fs::path path, checkpoint;  ///< the newest checkpoint
   model::Config config;       ///< of that checkpoint
   std::vector<LogPoint> log;
+  std::vector<LayerPoint> layers;              ///< empty for float models and where log.layers_every = 0
   double validation_loss = LogPoint::kAbsent;  ///< the last one measured
   double parameters = 0, bits = 0;             ///< bits: paper's convention with the model's own vocabulary
   /// Step sizes change where lr drops by more than the schedule's slope, and where weight decay becomes 0: tokens, or NaN.

@@ -81,6 +81,75 @@ TEST(Report, OneFileWithoutTheNetwork) {
   EXPECT_LT(html.size(), 400'000u);
 }
 
+/// Two lines of statistics of one layer, as the trainer writes them.
+void add_layers(const fs::path& run) {
+  std::string text;
+  for (const int step : {10, 20}) {
+    nlohmann::json line = {{"step", step}, {"layers", nlohmann::json::array()}};
+    for (const double scale : {0.1, 0.3})
+      line["layers"].push_back({{"name", "layers.0.self_attn.q_proj"},
+                                {"scales", {scale * step, scale * step}},
+                                {"zero_fraction", 0.3},
+                                {"flip_fraction", 0.01},
+                                {"near_fraction", 0.05},
+                                {"distance", 0.5}});
+    text += line.dump() + "\n";
+  }
+  write_file(run / "layers.jsonl", text + "{\"step\": 30, \"la");  // being written
+}
+
+TEST(ReadRun, LayersAreMeansOfTheirMatrices) {
+  const test::TemporaryDirectory temporary;
+  const fs::path path = make_run(temporary.path(), "tri", model::Family::kTernary, 60);
+  add_layers(path);
+  const TrainingRun run = read_run(path);
+  ASSERT_EQ(run.layers.size(), 2u);
+  EXPECT_EQ(run.layers[1].tokens, 20000);
+  ASSERT_EQ(run.layers[1].scale.size(), 1u);
+  EXPECT_NEAR(run.layers[1].scale[0], 0.2 * 20, 1e-9);
+  EXPECT_NEAR(run.layers[1].near_fraction[0], 0.05, 1e-9);
+  EXPECT_NEAR(run.layers[1].distance[0], 0.5, 1e-9);
+}
+
+TEST(ReadRun, ADecayToZeroIsNotADrop) {
+  const test::TemporaryDirectory temporary;
+  const fs::path path = make_run(temporary.path(), "linear", model::Family::kTernary, 5);
+  const auto log_of = [&](double second_half) {
+    std::string log;
+    for (int step = 1; step <= 30; ++step)
+      log += nlohmann::json({{"step", step}, {"tokens", step}, {"loss", 1}, {"lr", (30 - step) * (step > 15 ? second_half : 1)}})
+                 .dump() +
+             "\n";
+    return log;
+  };
+  write_file(path / "log.jsonl", log_of(1));
+  EXPECT_TRUE(std::isnan(read_run(path).lr_drop_at));
+  write_file(path / "log.jsonl", log_of(0.625));
+  EXPECT_EQ(read_run(path).lr_drop_at, 16);
+}
+
+TEST(Report, SkippedStepsAndInterventionsAreMarked) {
+  const test::TemporaryDirectory temporary;
+  const fs::path first = make_run(temporary.path(), "one", model::Family::kTernary, 60),
+                 second = make_run(temporary.path(), "two", model::Family::kTernary, 90);
+  const nlohmann::json bad = {{"step", 91}, {"tokens", 91000}, {"loss", nullptr}, {"lr", 0.001}, {"skipped", "loss <spike>"}};
+  write_file(second / "log.jsonl", read_file(second / "log.jsonl") + bad.dump() + "\n");
+  add_layers(first);
+  const std::string both = report_html({read_run(first), read_run(second)}, {}, "t"), one = report_html({read_run(first)}, {}, "t");
+  EXPECT_NE(both.find("lr drop: one"), std::string::npos);
+  EXPECT_NE(both.find("weight decay off: two"), std::string::npos);
+  EXPECT_EQ(one.find("lr drop: one"), std::string::npos);  // a single one needs no name
+  EXPECT_NE(one.find(">lr drop<"), std::string::npos);
+  EXPECT_NE(both.find("two: step 91 skipped, loss &lt;spike&gt;"), std::string::npos);
+  EXPECT_NE(both.find("Low-bit layers"), std::string::npos);
+  EXPECT_EQ(both.find("nan"), std::string::npos);
+  const auto json = nlohmann::json::parse(report_json({read_run(first), read_run(second)}));
+  EXPECT_EQ(json["runs"][1]["skipped"][0]["step"], 91);
+  EXPECT_TRUE(json["runs"][0]["skipped"].empty());
+  EXPECT_EQ(json["runs"][0]["layers"].size(), 2u);
+  EXPECT_EQ(json["runs"][0]["lr_drop_at"], 31000);
+}
+
 TEST(Report, JsonAndCsvHoldTheLog) {
   const test::TemporaryDirectory temporary;
   const std::vector<TrainingRun> runs = {read_run(make_run(temporary.path(), "float", model::Family::kFloat, 20))};
