@@ -91,7 +91,6 @@ ordered_json number(const std::optional<double>& value) { return value ? ordered
 
 void print_result(const train::TrainResult& result) {
   if (global().json) {
-    // mfu needs the machine's measured peak, which `spectra bench --train` takes the time for.
     print_json(ordered_json{{"schema", "spectra.train/1"},
                             {"checkpoint", result.checkpoint.string()},
                             {"loss", number(result.loss)},
@@ -102,7 +101,7 @@ void print_result(const train::TrainResult& result) {
                             {"lowest_loss_scale", number(result.lowest_loss_scale)},
                             {"tokens_per_second", result.tokens_per_second},
                             {"gflops_per_second", result.flops_per_second / 1e9},
-                            {"mfu", nullptr},
+                            {"mfu", number(result.mfu)},
                             {"peak_rss_bytes", memory_peak()}}
                    .dump());
     return;
@@ -116,7 +115,8 @@ void print_result(const train::TrainResult& result) {
                 static_cast<long long>(result.skipped_tokens));
   if (result.lowest_loss_scale) std::printf("loss scale       lowest %g\n", *result.lowest_loss_scale);
   if (result.tokens_per_second > 0)
-    std::printf("speed            %.0f tokens/s, %.1f GFLOP/s\n", result.tokens_per_second, result.flops_per_second / 1e9);
+    std::printf("speed            %.0f tokens/s, %.1f GFLOP/s%s\n", result.tokens_per_second, result.flops_per_second / 1e9,
+                result.mfu ? fmt::format(", {:.0f} % of the GEMM peak", 100 * *result.mfu).c_str() : "");
   std::printf("peak memory      %s\n", format_bytes(memory_peak()).c_str());
 }
 

@@ -70,6 +70,21 @@ bool pack_checkpoint(const fs::path& checkpoint, model::Family family) {
   }
 }
 
+/// Checkpoints up to `step` but the newest `keep` with trainer state, oldest first. Those without one that are newer than the
+/// oldest kept stay as they are: the run has gone back behind them.
+std::vector<fs::path> retired(const fs::path& run, int64_t keep, int64_t step) {
+  std::vector<fs::path> list;
+  std::vector<fs::path> all = all_checkpoints(run);
+  std::reverse(all.begin(), all.end());
+  int64_t complete = 0;
+  for (const fs::path& checkpoint : all) {
+    if (step_of(checkpoint) > step) continue;
+    if (complete == keep) list.insert(list.begin(), checkpoint);
+    if (complete < keep && fs::exists(checkpoint / "trainer.json")) ++complete;
+  }
+  return list;
+}
+
 }  // namespace
 
 bool makes_checkpoint(const Recipe& recipe, int64_t step) {
@@ -108,18 +123,17 @@ uint64_t packed_model_bytes(const model::Config& config) {
   return bytes;
 }
 
-void retire_checkpoints(const fs::path& run, const Recipe& recipe) {
-  const std::vector<fs::path> all = all_checkpoints(run);
+void retire_checkpoints(const fs::path& run, const Recipe& recipe, int64_t step) {
   const model::Family family = model::family_from_name(recipe.family);
   bool pack = recipe.pack && family != model::Family::kFloat;
-  for (size_t i = 0; i + static_cast<size_t>(recipe.keep) < all.size(); ++i) {
+  for (const fs::path& checkpoint : retired(run, recipe.keep, step)) {
     if (interrupted()) return;
-    if (!model_stays(recipe, step_of(all[i]))) {
-      remove_checkpoint(all[i]);
+    if (!model_stays(recipe, step_of(checkpoint))) {
+      remove_checkpoint(checkpoint);
       continue;
     }
-    remove_trainer_state(all[i]);  // before packing, which may need the space
-    if (pack && !is_packed(all[i])) pack = pack_checkpoint(all[i], family);
+    remove_trainer_state(checkpoint);  // before packing, which may need the space
+    if (pack && !is_packed(checkpoint)) pack = pack_checkpoint(checkpoint, family);
   }
 }
 

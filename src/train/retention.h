@@ -28,8 +28,10 @@ CheckpointCounts count_checkpoints(const Recipe& recipe, int64_t done);
 /// Of the linear weights, embedding and norms of a packed model.
 uint64_t packed_model_bytes(const model::Config& config);
 
-/// Applies the rules to a run whose newest checkpoint is complete. A model that cannot be packed, as on a full disk, stays as it
-/// is, with a warning; an interrupt leaves the rest for the next time. Only for the process that holds the run's lock.
-void retire_checkpoints(const fs::path& run, const Recipe& recipe);
+/// Applies the rules to the checkpoints up to `step`, the last one that is known to be whole: those after it were rejected by a
+/// resume and are replaced when the run comes by. Only complete ones count for `keep`. A model that cannot be packed, as on a full
+/// disk, stays as it is, with a warning; an interrupt leaves the rest for the next time. Only for the process that holds the run's
+/// lock.
+void retire_checkpoints(const fs::path& run, const Recipe& recipe, int64_t step);
 
 }  // namespace spectra::train

@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/system.h"
+#include "ops/gemm_peak.h"
 #include "train/checkpoint.h"
 #include "train/data.h"
 #include "train/faults.h"
@@ -37,6 +38,7 @@ struct Trainer::Impl {
   void rewind(LogLine& line);
   [[noreturn]] void stop();
   TrainResult result() const;
+  void measure_utilization(LogLine& line);
   int64_t groups_here() const { return std::max<int64_t>(1, recipe.reduction_groups / ranks.size()); }
 
   Ranks& ranks;
@@ -57,6 +59,7 @@ struct Trainer::Impl {
   int64_t step = 0, updates = 0, saved_step = -1;
   bool interrupted_somewhere = false;
   double train_seconds = 0;
+  double peak_flops = 0;  // of all ranks; 0 = not measured yet
   MicroBatch batch;
 };
 
@@ -233,27 +236,32 @@ void Trainer::Impl::write_checkpoint() {
   provenance.data_sha256 = state.data_sha256;
   provenance.step = state.step;
   provenance.tokens = state.tokens;
-  // The log first: a checkpoint never knows steps that the log does not.
-  if (log) log->sync();
   save_checkpoint(checkpoint_path(run, step), *backend, ranks, model, state, provenance, data.tokenizer_path());
   // In the middle of skipped batches older weights may be needed still.
   if (!ranks.first() || faults.state().in_a_row > 0) return;
-  retire_checkpoints(run, recipe);
+  retire_checkpoints(run, recipe, step);
 }
 
 /// A checkpoint that the disk would not take is a warning while the run can go on, an Error at its end.
 void Trainer::Impl::save() {
   if (saved_step == step) return;
   std::optional<Error> failure;
-  try {
-    write_checkpoint();
-  } catch (const Error& error) {
-    failure = error;
-  } catch (const fs::filesystem_error& error) {
-    failure = Error(Exit::kFailed, error.what());
-  }
-  const bool failed = !ranks.from_first(failure ? failure->what() : "").empty();
-  if (!failed) {
+  /// False on all ranks where rank 0 cannot: every rank goes the same way.
+  const auto together = [&](const auto& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      failure = error;
+    } catch (const fs::filesystem_error& error) {
+      failure = Error(Exit::kFailed, error.what());
+    }
+    return ranks.from_first(failure ? failure->what() : "").empty();
+  };
+  // The log first: a checkpoint never knows steps that the log does not.
+  const auto sync_log = [&] {
+    if (log) log->sync();
+  };
+  if (together(sync_log) && together([&] { write_checkpoint(); })) {
     saved_step = step;
     return;
   }
@@ -294,9 +302,18 @@ void Trainer::Impl::stop() {
                                               checkpoint_path(run, step).string()));
 }
 
+/// The peak is measured when the run has taken some seconds: it costs half a second, which a short run is not asked for.
+void Trainer::Impl::measure_utilization(LogLine& line) {
+  constexpr double kFirstSeconds = 5;
+  if (train_seconds < kFirstSeconds || recipe.precision == "reference") return;
+  if (peak_flops == 0) peak_flops = ops::gemm_peak(*backend) * ranks.size();
+  line.mfu = line.tokens_per_second * plan.flops_per_token / peak_flops;
+}
+
 TrainResult Trainer::Impl::train() {
   if (step == plan.steps) log_info("{} is finished: {} steps are done", run.string(), step);
-  if (ranks.first() && faults.state().in_a_row == 0) retire_checkpoints(run, recipe);  // what a killed process did not come to
+  if (ranks.first() && faults.state().in_a_row == 0)
+    retire_checkpoints(run, recipe, step);  // what a killed process did not come to
   Progress progress("training", static_cast<uint64_t>(plan.steps), static_cast<uint64_t>(step));
   while (step < plan.steps) {
     LogLine line = train_step(step + 1);
@@ -305,7 +322,10 @@ TrainResult Trainer::Impl::train() {
     const bool last = step == plan.steps;
     if (validation && (last || step % recipe.validation_every == 0)) line.validation_loss = validate();
     if (recipe.layers_every > 0 && step % recipe.layers_every == 0) line.layers = layer_statistics(*backend, ranks, model);
-    if (log) log->append(line);
+    if (log) {
+      measure_utilization(line);
+      log->append(line);
+    }
     progress.update(static_cast<uint64_t>(step), progress_text(line));
     // In the middle of skipped batches the weights are those of the checkpoint before, or worse.
     if (last || (makes_checkpoint(recipe, step) && faults.state().in_a_row == 0)) save();
@@ -329,6 +349,7 @@ TrainResult Trainer::Impl::result() const {
   const double tokens_here = static_cast<double>((step - start.state.step) * recipe.batch_tokens);
   if (train_seconds > 0) result.tokens_per_second = tokens_here / train_seconds;
   result.flops_per_second = result.tokens_per_second * plan.flops_per_token;
+  if (peak_flops > 0) result.mfu = result.flops_per_second / peak_flops;
   result.skipped_batches = faults.state().skipped_batches;
   result.skipped_tokens = faults.state().skipped_tokens;
   if (recipe.precision == "fp16") result.lowest_loss_scale = faults.state().loss_scale.lowest;

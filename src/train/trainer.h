@@ -19,6 +19,7 @@ struct TrainResult {
   std::optional<double> loss, validation_loss;  ///< newest, nats a token
   double tokens_per_second = 0;                 ///< of the steps of this process, without validation and checkpoints; 0 = no steps
   double flops_per_second = 0;                  ///< the same
+  std::optional<double> mfu;                    ///< of the GEMM peak; absent in runs of a few seconds
   int64_t skipped_batches = 0, skipped_tokens = 0;
   std::optional<double> lowest_loss_scale;  ///< fp16
 };

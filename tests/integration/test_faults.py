@@ -91,8 +91,7 @@ class Drill(Training):
         run, rng, ran = self.directory / "run", random.Random(), {}
         shutil.copytree(self.start, run)
         for _ in range(ROUNDS):
-            steps = len(self.log(run))
-            if steps == STEPS:
+            if self.checkpoint(run).exists():  # the log may be complete before it
                 self.assert_undisturbed(run)
                 shutil.rmtree(run)
                 shutil.copytree(self.start, run)

@@ -107,7 +107,7 @@ TEST_F(RetiredRun, OlderModelsArePackedAndUnpackToTheSameWeights) {
     train({setting, "checkpoint.pack=false", "checkpoint.keep=1"});
     const auto unpacked = tensors_of(checkpoint_path(run, 10));
     for (const int64_t step : {5, 10, 15, 20}) EXPECT_EQ(format_of(step), "");
-    retire_checkpoints(run, recipe({setting, "checkpoint.keep=1"}));  // as if `pack` had been on from the start
+    retire_checkpoints(run, recipe({setting, "checkpoint.keep=1"}), 20);  // as if `pack` had been on from the start
     for (const int64_t step : {5, 10, 15}) {
       EXPECT_EQ(format_of(step), setting == "model.family=ternary" ? "tern1.6-v1" : "bin1-v1") << step;
       EXPECT_FALSE(complete(step));
@@ -137,10 +137,22 @@ TEST_F(RetiredRun, AModelThatCannotBePackedStays) {
   std::string bytes = read_file(damaged / "model.safetensors");
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
   write_file(damaged / "model.safetensors", bytes);
-  retire_checkpoints(run, recipe({"checkpoint.keep=1"}));
+  retire_checkpoints(run, recipe({"checkpoint.keep=1"}), 20);
   EXPECT_EQ(read_file(damaged / "model.safetensors"), bytes);
   EXPECT_EQ(format_of(5), "");
   for (const auto& entry : fs::directory_iterator(run / "checkpoints")) EXPECT_NE(entry.path().filename().string()[0], '.');
+}
+
+TEST_F(RetiredRun, OnlyCompleteCheckpointsUpToTheLastWholeOneCount) {
+  train({"checkpoint.keep=3"});
+  fs::remove(checkpoint_path(run, 10) / "trainer.json");  // a rewind distrusts it
+  retire_checkpoints(run, recipe({"checkpoint.keep=2"}), 15);
+  EXPECT_TRUE(complete(20)) << "rejected by a resume from 15, but not ours to touch";
+  EXPECT_TRUE(complete(15));
+  EXPECT_EQ(format_of(10), "") << "newer than the oldest that is kept";
+  retire_checkpoints(run, recipe({"checkpoint.keep=1"}), 15);
+  EXPECT_TRUE(complete(15));
+  EXPECT_EQ(format_of(10), "tern1.6-v1");
 }
 
 TEST_F(RetiredRun, AFloatModelIsNotPacked) {
