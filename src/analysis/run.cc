@@ -35,6 +35,7 @@ LogPoint parse_point(const nlohmann::json& line) {
   point.memory_bytes = value("memory_bytes");
   point.loss_scale = value("loss_scale");
   point.skipped = line.value("skipped", "");
+  if (line.contains("rewound_to")) point.skipped += fmt::format(", back to step {}", line["rewound_to"].get<int64_t>());
   return point;
 }
 

@@ -132,7 +132,8 @@ TEST(Report, SkippedStepsAndInterventionsAreMarked) {
   const test::TemporaryDirectory temporary;
   const fs::path first = make_run(temporary.path(), "one", model::Family::kTernary, 60),
                  second = make_run(temporary.path(), "two", model::Family::kTernary, 90);
-  const nlohmann::json bad = {{"step", 91}, {"tokens", 91000}, {"loss", nullptr}, {"lr", 0.001}, {"skipped", "loss <spike>"}};
+  const nlohmann::json bad = {{"step", 91},  {"tokens", 91000},           {"loss", nullptr},
+                              {"lr", 0.001}, {"skipped", "loss <spike>"}, {"rewound_to", 60}};
   write_file(second / "log.jsonl", read_file(second / "log.jsonl") + bad.dump() + "\n");
   add_layers(first);
   const std::string both = report_html({read_run(first), read_run(second)}, {}, "t"), one = report_html({read_run(first)}, {}, "t");
@@ -140,7 +141,7 @@ TEST(Report, SkippedStepsAndInterventionsAreMarked) {
   EXPECT_NE(both.find("weight decay off: two"), std::string::npos);
   EXPECT_EQ(one.find("lr drop: one"), std::string::npos);  // a single one needs no name
   EXPECT_NE(one.find(">lr drop<"), std::string::npos);
-  EXPECT_NE(both.find("two: step 91 skipped, loss &lt;spike&gt;"), std::string::npos);
+  EXPECT_NE(both.find("two: step 91 skipped, loss &lt;spike&gt;, back to step 60"), std::string::npos);
   EXPECT_NE(both.find("Low-bit layers"), std::string::npos);
   EXPECT_EQ(both.find("nan"), std::string::npos);
   const auto json = nlohmann::json::parse(report_json({read_run(first), read_run(second)}));

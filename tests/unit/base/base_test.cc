@@ -76,6 +76,19 @@ TEST(Hash, KnownAnswers) {
   EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+TEST(File, DirectoriesAreExchanged) {
+  const test::TemporaryDirectory temporary;
+  for (const char* name : {"a", "b"}) {
+    fs::create_directory(temporary / name);
+    write_file(temporary / name / "file", name);
+  }
+  swap_directories(temporary / "a", temporary / "b");
+  EXPECT_EQ(read_file(temporary / "a/file"), "b");
+  EXPECT_EQ(read_file(temporary / "b/file"), "a");
+  EXPECT_THROW(swap_directories(temporary / "a", temporary / "none"), Error);
+  EXPECT_EQ(read_file(temporary / "a/file"), "b");
+}
+
 TEST(File, AtomicDirectoryAppearsWholeOrNotAtAll) {
   const test::TemporaryDirectory temporary;
   {
