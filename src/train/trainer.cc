@@ -305,7 +305,7 @@ void Trainer::Impl::stop() {
 /// The peak is measured when the run has taken some seconds: it costs half a second, which a short run is not asked for.
 void Trainer::Impl::measure_utilization(LogLine& line) {
   constexpr double kFirstSeconds = 5;
-  if (train_seconds < kFirstSeconds || recipe.precision == "reference") return;
+  if (train_seconds < kFirstSeconds || recipe.precision == "reference" || !line.skipped.empty()) return;
   if (peak_flops == 0) peak_flops = ops::gemm_peak(*backend) * ranks.size();
   line.mfu = line.tokens_per_second * plan.flops_per_token / peak_flops;
 }
