@@ -6,8 +6,8 @@
   schedule   the four arms of the paper's ablation (both interventions, only the LR drop, only the end of weight decay, none)
              at the middle size, three seeds each (paper: Fig. 6 and Tables 10, 11)
 
-Each family's peak rate comes from a sweep at the middle size with a seed of its own. Seeds pair the arms: same initial weights, same
-data order. Resumable: finished runs are kept in OUT, interrupted ones continue; a longer --tokens makes new runs beside the old.
+The peak rate of each family and size comes from a sweep with a seed of its own, whose best point is not at an edge. Seeds pair the arms: same
+initial weights, same data order. Resumable: finished runs are kept in OUT, interrupted ones continue; a longer --tokens makes new runs beside the old.
 Writes bench/results/ablation.json. Usage: bench/ablation.py [--binary B] [--out DIR] [--tokens N] [--jobs 2]
 """
 import argparse
@@ -74,17 +74,31 @@ def train_all(arguments, runs):
 
 
 def sweep(arguments):
-    """{family: {multiple of the paper's rate: loss}}, extended until the best is not at the upper edge."""
-    losses = {family: {} for family in FAMILIES}
-    wanted = {family: [1, 2, 4] for family in FAMILIES}
+    """{(family, size): {multiple of the paper's rate: loss}}, extended until the best has a worse one on each side."""
+    keys = [(family, size) for family in FAMILIES for size in SIZES]
+    losses = {key: {} for key in keys}
+    wanted = {key: [2, 4, 8] if key[0] == "float" else [0.5, 1, 2] for key in keys}
     while any(wanted.values()):
-        runs = {(family, m): (f"{arguments.tokens}-sweep-{family}-x{m}", settings(arguments, family, MIDDLE, SWEEP_SEED, m))
-                for family in FAMILIES for m in wanted[family]}
-        for (family, multiple), loss in train_all(arguments, runs).items():
-            losses[family][multiple] = loss
-        wanted = {family: [2 * max(found)] if min(found, key=found.get) == max(found) and max(found) < 64 else []
-                  for family, found in losses.items()}
+        runs = {(key, m): (f"{arguments.tokens}-sweep-{key[0]}-{key[1]}-x{m}", settings(arguments, *key, SWEEP_SEED, m))
+                for key in keys for m in wanted[key]}
+        for (key, multiple), loss in train_all(arguments, runs).items():
+            losses[key][multiple] = loss
+        wanted = {key: next_multiples(found) for key, found in losses.items()}
     return losses
+
+
+def next_multiples(found):
+    best = min(found, key=found.get)
+    return [best * 2] if best == max(found) else [best / 2] if best == min(found) else []
+
+
+def named(arguments, name, seed, multiple, values):
+    """A run's directory says all that its settings depend on."""
+    return f"{arguments.tokens}-{name}-x{multiple}-{seed}", values
+
+
+def readable(table):
+    return {f"{family} {size}": value for (family, size), value in table.items()}
 
 
 def spread(values):
@@ -106,11 +120,11 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     prepare(arguments.binary, arguments.out / "data")
     rates = sweep(arguments)
-    best = {family: min(found, key=found.get) for family, found in rates.items()}
-    runs = {("family", size, family, seed): (f"{arguments.tokens}-{size}-{family}-{seed}", settings(arguments, family, size, seed, best[family]))
+    best = {key: min(found, key=found.get) for key, found in rates.items()}
+    runs = {("family", size, family, seed): named(arguments, f"{size}-{family}", seed, best[family, size], settings(arguments, family, size, seed, best[family, size]))
             for seed in SEEDS for size in SIZES for family in FAMILIES}
-    runs |= {("arm", arm, seed): (f"{arguments.tokens}-arm-{arm.replace(' ', '-')}-{seed}",
-                                  settings(arguments, "tri", MIDDLE, seed, best["tri"], arm))
+    rate = best["tri", MIDDLE]
+    runs |= {("arm", arm, seed): named(arguments, f"arm-{arm.replace(' ', '-')}", seed, rate, settings(arguments, "tri", MIDDLE, seed, rate, arm))
              for seed in SEEDS for arm in ARMS if arm != "both"}
     losses = train_all(arguments, runs)
     families = {size: {family: spread([losses["family", size, family, seed] for seed in SEEDS]) for family in FAMILIES} for size in SIZES}
@@ -118,7 +132,7 @@ def main():
     result = {
         "date": datetime.date.today().isoformat(), "machine": machine(), "command": "bench/ablation.py", "tokens": arguments.tokens,
         "unit": "nats a token on held-out novels and textbooks, at the end of the run",
-        "peak_rate_multiples_of_the_paper's_99M": best, "sweep": rates, "families": families,
+        "peak_rate_multiples_of_the_paper's_99M": readable(best), "sweep": readable(rates), "families": families,
         "gaps": {size: {"tri - float": gap(found, "tri", "float"), "bi - tri": gap(found, "bi", "tri")} for size, found in families.items()},
         "arms": arms, "arms_minus_both": {arm: gap(arms, arm, "both") for arm in ARMS if arm != "both"},
         "order": sorted(ARMS, key=lambda arm: arms[arm]["median"]), "paper_order": PAPER_ORDER,

@@ -14,6 +14,9 @@ if [ ! -d "$root/root/src" ]; then
   cp /etc/resolv.conf "$root/etc/"
   # The way to the npm registry belongs to the machine, not to what is measured.
   for settings in /etc/npmrc /root/.npmrc; do [ ! -f "$settings" ] || cp "$settings" "$root$settings"; done
+  mkdir -p "$root/usr/local/share/ca-certificates"
+  for authority in /usr/local/share/ca-certificates/*.crt; do [ ! -f "$authority" ] || cp "$authority" "$root$authority"; done
+  chroot "$root" update-ca-certificates > /dev/null 2>&1
   mkdir -p "$root/root/src/shared" "$root/root/times"
   git clone -q "$here" "$root/root/src/spectra"
 fi
@@ -26,6 +29,7 @@ timed() {
   begin=$(date +%s)
   chroot "$root" sh -c "cd /root/src/spectra && $2" > "$root/root/times/$1.log" 2>&1 || { tail -n 30 "$root/root/times/$1.log"; exit 1; }
   echo $(($(date +%s) - begin)) > "$root/root/times/$1"
+  git -C "$root/root/src/spectra" rev-parse --short HEAD > "$root/root/times/$1.revision"
   echo "$1: $(cat "$root/root/times/$1") s"
 }
 for part in "$@"; do
@@ -39,12 +43,13 @@ done
 cd "$root/root/times"
 {
   printf '{\n "date": "%s",\n "machine": "%s, %s cores",\n' "$(date +%F)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)"
-  printf ' "commands": "make setup; make; make demo; make test, each after the one before, in a fresh Debian 12",\n "revision": "%s",\n' \
-    "$(git -C "$root/root/src/spectra" rev-parse --short HEAD)"
-  printf ' "seconds": {'
+  printf ' "commands": "make setup; make; make demo; make test, in a fresh Debian 12",\n'
+  printf ' "parts": {'
   separator=""
   for part in setup build demo test; do
-    [ -f "$part" ] && printf '%s"%s": %s' "$separator" "$part" "$(cat "$part")" && separator=", "
+    [ -f "$part" ] || continue
+    printf '%s"%s": {"seconds": %s, "revision": "%s"}' "$separator" "$part" "$(cat "$part")" "$(cat "$part.revision")"
+    separator=", "
   done
   printf '}\n}\n'
 } > "$here/bench/results/fresh-machine.json"
