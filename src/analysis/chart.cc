@@ -133,7 +133,7 @@ std::vector<double> log_ticks(const Range& range) {
   for (double decade = std::pow(10, std::floor(std::log10(range.low))); decade <= range.high; decade *= 10)
     for (const double step : {1.0, 2.0, 5.0})
       if (decade * step >= range.low && decade * step <= range.high) out.push_back(decade * step);
-  return out;
+  return out.size() < 2 ? ticks(range.low, range.high) : out;
 }
 
 std::string text_at(const char* classes, const char* anchor, double x, double y, const std::string& text) {

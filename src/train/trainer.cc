@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -306,8 +307,10 @@ void Trainer::Impl::stop() {
 void Trainer::Impl::measure_utilization(LogLine& line) {
   constexpr double kFirstSeconds = 5;
   if (train_seconds < kFirstSeconds || recipe.precision == "reference" || !line.skipped.empty()) return;
-  if (peak_flops == 0) peak_flops = ops::gemm_peak(*backend) * ranks.size();
-  line.mfu = line.tokens_per_second * plan.flops_per_token / peak_flops;
+  const double reached = line.tokens_per_second * plan.flops_per_token;
+  // Other programs may have been busy while it was measured: a step above the peak asks again, and is a lower bound itself.
+  if (reached > peak_flops) peak_flops = std::max({reached, peak_flops, ops::gemm_peak(*backend) * ranks.size()});
+  line.mfu = reached / peak_flops;
 }
 
 TrainResult Trainer::Impl::train() {
