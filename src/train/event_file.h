@@ -7,8 +7,12 @@
 //   u64 length | u32 masked CRC-32C of these 8 bytes | `length` bytes | u32 masked CRC-32C of the bytes
 //   masked(crc) = rotate right by 15, + 0xa282ead8 (a CRC stored next to its data would else confuse a CRC over both)
 // Each record is a protobuf message of tensorflow/core/util/event.proto; fields used here:
-//   Event    1 wall_time double, seconds since 1970 | 2 step int64 | 3 file_version string | 5 summary Summary | 7 session_log
-//   SessionLog Summary  1 repeated Value {1 tag string, 2 simple_value float} SessionLog  1 status, 1 = START
+//   Event       1 wall_time double, seconds since 1970; 2 step int64; 3 file_version string; 5 summary; 7 session_log
+//
+//   Summary     1 repeated Value {1 tag string, 2 simple_value float}
+//
+//   SessionLog  1 status, 1 = START
+//
 // The first record holds file_version "brain.Event:2", the second a SessionLog START.
 //
 // After a resume no step appears twice: each start of the program begins a file of its own, and records of later steps than the

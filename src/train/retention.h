@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Which steps make a checkpoint, and what becomes of it when newer ones have come ([checkpoint] of the recipe):
-//   made     at multiples of `every`, with `log_spaced` also at steps 1, 2, 4, 8, ... (as Pythia, to see the fast start), and at
-//   the end complete the newest `keep`: model and trainer state, to continue from model    older ones, at multiples of `keep_every`
-//   (0 = all); those of the powers of two of `log_spaced` and the last always stay packed   such a model of a ternary or binary
-//   run, unless `pack` is off: the same weights, bit for bit, in a tenth of the space
+// Which steps make a checkpoint, and what becomes of it when newer ones have come ([checkpoint] of the recipe).
+//
+// Made: at multiples of `every`, with `log_spaced` also at steps 1, 2, 4, 8, ... (as Pythia, to see the fast start), and at the
+// end.
+//
+// Complete (model and trainer state, to continue from): the newest `keep`.
+//
+// Model only: older ones at multiples of `keep_every` (0 = all), those that `log_spaced` made, and the last. Of a ternary or binary
+// run they are packed, unless `pack` is off: the same weights in a tenth of the space.
+//
 // Everything else is removed. A kill at any moment leaves whole checkpoints; what it left undone is done at the next one.
 #include <cstdint>
 #include <string>

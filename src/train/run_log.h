@@ -28,7 +28,7 @@ struct LogLine {
   std::optional<double> validation_loss;
   std::optional<double> zero_fraction;   ///< ternary: zero codes of all linear weights, after the update
   std::optional<double> flip_fraction;   ///< ternary, binary: codes that this step's update changed
-  std::optional<double> mfu;             ///< FLOP/s as a fraction of the GEMM peak measured at start
+  std::optional<double> mfu;             ///< FLOP/s as a fraction of the GEMM peak measured in the run
   std::optional<uint64_t> memory_bytes;  ///< resident set of the process now
   std::optional<double> loss_scale;      ///< fp16: what the loss was multiplied with
   std::optional<int64_t> rewound_to;     ///< step of the checkpoint whose weights the run went back to

@@ -30,7 +30,8 @@ struct UpdateResult {
 class Optimizer {
  public:
   Optimizer(ops::Backend& backend, Ranks& ranks, Transformer& model, const Recipe& recipe);
-  /// `group_losses`: nats of each of this rank's groups. Owned blocks hold the whole step's gradient. The only wait of a step.
+  /// `group_losses`: nats of each of this rank's groups. Owned blocks hold the whole step's gradient. Waits for all
+  /// ranks: what they decide from the numbers, they decide alike.
   StepNumbers measure(std::span<const double> group_losses, double loss_scale);
   /// Updates every parameter (AdamW, decay on matrices only) with the schedule at `position` tokens. `number`: 1 for the first
   /// update.
