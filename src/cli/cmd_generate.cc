@@ -68,7 +68,7 @@ void run(const Arguments& a) {
   const infer::Activations activations = a.activations != "auto" ? infer::activations_from_name(a.activations)
                                          : model->packed()       ? infer::Activations::kInt8
                                                                  : infer::Activations::kFp32;
-  infer::Engine engine(model, activations);
+  infer::Engine engine(model, {.activations = activations});
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(*model, tokenizer);
   const std::vector<int32_t> prompt = infer::encode_prompt(tokenizer, a.prompt);

@@ -15,24 +15,53 @@ constexpr size_t kHeadRows = 64;
 
 void resize(std::vector<float>& x, int64_t rows, int64_t cols) { x.resize(static_cast<size_t>(rows * cols)); }
 
+uint64_t whole_context(const model::Config& config, KvType type) {
+  return static_cast<uint64_t>(kv_pages(config.max_position) * kv_page_bytes(config, type));
+}
+
+/// Keys (64, E) of one kv head in an fp32 page.
+float* page_keys(std::byte* page, const model::Config& c, int64_t layer, int64_t kv_head) {
+  return reinterpret_cast<float*>(page) + (layer * c.kv_heads + kv_head) * 2 * kPagePositions * c.head_dim();
+}
+float* page_values(std::byte* page, const model::Config& c, int64_t layer, int64_t kv_head) {
+  return page_keys(page, c, layer, kv_head) + kPagePositions * c.head_dim();
+}
+
 }  // namespace
 
-Engine::Engine(std::shared_ptr<const Model> model, Activations activations, const kernels::Kernels& kernels)
-    : model_(std::move(model)), activations_(activations), kernels_(kernels) {
-  if (activations == Activations::kInt8 && !model_->packed())
+Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
+    : model_(std::move(model)),
+      activations_(options.activations),
+      kernels_(options.kernels != nullptr ? *options.kernels : kernels::kernels()),
+      kv_(model_->config, options.kv_type,
+          options.kv_bytes > 0 ? options.kv_bytes : whole_context(model_->config, options.kv_type)) {
+  if (activations_ == Activations::kInt8 && !model_->packed())
     throw bad_input(fmt::format("{}: int8 activations need packed weights, and this model is not packed", model_->path.string()),
                     "pack it with `spectra pack`, or use --activations fp32");
 }
 
 int32_t Engine::open_sequence() {
-  sequences_.emplace(next_sequence_, model_->config);
+  sequences_.emplace(next_sequence_, KvSequence{});
   return next_sequence_++;
 }
 
-void Engine::close_sequence(int32_t id) { SPECTRA_CHECK(sequences_.erase(id) == 1, "sequence {}", id); }
+int32_t Engine::open_sequence(int32_t prefix_of, int64_t length) {
+  const KvSequence& other = sequences_.at(prefix_of);
+  SPECTRA_CHECK(length >= 0 && length <= other.length, "{} of {} positions", length, other.length);
+  sequences_.emplace(next_sequence_, kv_.share(std::span(other.pages).first(static_cast<size_t>(kv_pages(length))), length));
+  return next_sequence_++;
+}
+
+void Engine::close_sequence(int32_t id) {
+  const auto sequence = sequences_.find(id);
+  SPECTRA_CHECK(sequence != sequences_.end(), "sequence {}", id);
+  kv_.clear(sequence->second);
+  sequences_.erase(sequence);
+}
 
 Output Engine::forward(const Batch& batch) {
   check(batch);
+  claim_pages();
   embed(batch);
   compute_angles(batch);
   for (int64_t i = 0; i < model_->config.layers; ++i) transformer_layer(i, batch);
@@ -72,24 +101,37 @@ void Engine::check(const Batch& batch) {
   const model::Config& c = model_->config;
   count_ = static_cast<int64_t>(batch.tokens.size());
   SPECTRA_CHECK(count_ > 0 && batch.positions.size() == batch.tokens.size() && batch.sequences.size() == batch.tokens.size());
-  caches_.clear();
+  row_sequences_.clear();
+  spans_.clear();
   for (size_t i = 0; i < batch.tokens.size(); ++i) {
     const int32_t token = batch.tokens[i], position = batch.positions[i];
-    const auto sequence = sequences_.find(batch.sequences[i]);
-    SPECTRA_CHECK(sequence != sequences_.end(), "sequence {}", batch.sequences[i]);
-    KvCache& cache = sequence->second;
-    const bool first = std::find(caches_.begin(), caches_.end(), &cache) == caches_.end();
+    const auto found = sequences_.find(batch.sequences[i]);
+    SPECTRA_CHECK(found != sequences_.end(), "sequence {}", batch.sequences[i]);
     SPECTRA_CHECK(token >= 0 && token < c.vocab, "token {} of {}", token, c.vocab);
     SPECTRA_CHECK(position >= 0 && position < c.max_position, "position {} of {}", position, c.max_position);
-    SPECTRA_CHECK(first ? position <= cache.length : position == cache.length, "position {} after {}", position, cache.length);
-    cache.length = position + 1;
-    caches_.push_back(&cache);
+    KvSequence* const sequence = &found->second;
+    row_sequences_.push_back(sequence);
+    const auto span = std::find_if(spans_.rbegin(), spans_.rend(), [sequence](const Span& s) { return s.sequence == sequence; });
+    if (span == spans_.rend()) {
+      SPECTRA_CHECK(position <= sequence->length, "position {} after {}", position, sequence->length);
+      spans_.push_back({sequence, position, position + 1});
+    } else {
+      SPECTRA_CHECK(position == span->end, "position {} after {}", position, span->end);
+      ++span->end;
+    }
   }
   for (const int32_t row : batch.logits_at) SPECTRA_CHECK(row >= 0 && row < count_, "row {} of {}", row, count_);
   for (const Target& target : batch.targets) {
     SPECTRA_CHECK(target.row >= 0 && target.row < count_, "row {} of {}", target.row, count_);
     SPECTRA_CHECK(target.token >= 0 && target.token < c.vocab, "token {} of {}", target.token, c.vocab);
   }
+}
+
+void Engine::claim_pages() {
+  int64_t needed = 0;
+  for (const Span& span : spans_) needed += kv_.pages_needed(*span.sequence, span.begin, span.end);
+  if (needed > kv_.free_pages()) throw KvFull(needed, kv_.free_pages(), kv_.pages());
+  for (const Span& span : spans_) kv_.claim(*span.sequence, span.begin, span.end);
 }
 
 void Engine::embed(const Batch& batch) {
@@ -155,12 +197,12 @@ void Engine::store(int64_t layer, const Batch& batch) {
   const model::Config& c = model_->config;
   const int64_t width = c.head_dim();
   for (int64_t t = 0; t < count_; ++t) {
-    KvCache& cache = *caches_[static_cast<size_t>(t)];
-    const int64_t at = batch.positions[static_cast<size_t>(t)] * width;
+    const int64_t position = batch.positions[static_cast<size_t>(t)], at = position % kPagePositions * width;
+    std::byte* page = kv_.page(row_sequences_[static_cast<size_t>(t)]->pages[static_cast<size_t>(position / kPagePositions)]);
     for (int64_t h = 0; h < c.kv_heads; ++h) {
       const int64_t from = (t * c.kv_heads + h) * width;
-      std::memcpy(cache.keys(layer, h) + at, keys_.data() + from, static_cast<size_t>(width) * sizeof(float));
-      std::memcpy(cache.values(layer, h) + at, values_.data() + from, static_cast<size_t>(width) * sizeof(float));
+      std::memcpy(page_keys(page, c, layer, h) + at, keys_.data() + from, static_cast<size_t>(width) * sizeof(float));
+      std::memcpy(page_values(page, c, layer, h) + at, values_.data() + from, static_cast<size_t>(width) * sizeof(float));
     }
   }
 }
@@ -178,18 +220,22 @@ void Engine::attention(int64_t layer, const Batch& batch) {
 #pragma omp for schedule(dynamic, 1)
     for (int64_t item = 0; item < count_ * c.heads; ++item) {
       const int64_t t = item / c.heads, kv_head = item % c.heads / group;
-      KvCache& cache = *caches_[static_cast<size_t>(t)];
-      const float *query = queries_.data() + item * width, *keys = cache.keys(layer, kv_head),
-                  *values = cache.values(layer, kv_head);
+      const std::vector<int32_t>& pages = row_sequences_[static_cast<size_t>(t)]->pages;
+      const float* query = queries_.data() + item * width;
       const int64_t length = batch.positions[static_cast<size_t>(t)] + 1;
-      kernels_.matvec_f32(scores.data(), query, keys, static_cast<size_t>(width), static_cast<size_t>(length),
-                          static_cast<size_t>(width));
+      for (int64_t begin = 0; begin < length; begin += kPagePositions) {
+        const float* keys = page_keys(kv_.page(pages[static_cast<size_t>(begin / kPagePositions)]), c, layer, kv_head);
+        kernels_.matvec_f32(scores.data() + begin, query, keys, static_cast<size_t>(width),
+                            static_cast<size_t>(std::min(length - begin, kPagePositions)), static_cast<size_t>(width));
+      }
       for (int64_t j = 0; j < length; ++j) scores[static_cast<size_t>(j)] *= scale;
       kernels_.softmax(scores.data(), static_cast<size_t>(length));
       float* out = attended_.data() + item * width;
       std::fill(out, out + width, 0.0f);
-      for (int64_t j = 0; j < length; ++j)
-        kernels_.axpy(out, scores[static_cast<size_t>(j)], values + j * width, static_cast<size_t>(width));
+      for (int64_t j = 0; j < length; ++j) {
+        const float* values = page_values(kv_.page(pages[static_cast<size_t>(j / kPagePositions)]), c, layer, kv_head);
+        kernels_.axpy(out, scores[static_cast<size_t>(j)], values + j % kPagePositions * width, static_cast<size_t>(width));
+      }
     }
   }
 }

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "infer/kv_cache.h"
+#include "infer/kv_store.h"
 #include "infer/linear.h"
 #include "infer/weights.h"
 #include "kernels/kernels.h"
@@ -47,22 +47,35 @@ struct Output {
   std::vector<TargetScore> scores;  ///< (targets.size())
 };
 
+struct EngineOptions {
+  Activations activations = Activations::kFp32;
+  const kernels::Kernels* kernels = nullptr;  ///< null = kernels::kernels()
+  KvType kv_type = KvType::kFp32;
+  uint64_t kv_bytes = 0;  ///< memory for keys and values of all sequences; 0 = one sequence of the whole context
+};
+
 class Engine {
  public:
   /// Tokens a caller should put in one call at most: more costs memory and gains nothing.
   static constexpr int64_t kBatchTokens = 512;
 
-  /// Throws Error (exit 3) when int8 activations are asked for a model without packed weights.
-  Engine(std::shared_ptr<const Model> model, Activations activations, const kernels::Kernels& kernels = kernels::kernels());
+  /// Throws Error (exit 3) when int8 activations are asked for a model without packed weights, as KvStore does for kv_bytes.
+  explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
 
   const Model& model() const { return *model_; }
   Activations activations() const { return activations_; }
   int64_t context() const { return model_->config.max_position; }
 
   int32_t open_sequence();
+  /// A sequence that begins with the first `length` positions of another one, whose pages it shares.
+  int32_t open_sequence(int32_t prefix_of, int64_t length);
   void close_sequence(int32_t id);
 
+  /// Throws KvFull, having changed nothing, where the batch needs more pages than kv().free_pages().
   Output forward(const Batch& batch);
+
+  /// Memory of all sequences.
+  KvStore& kv() { return kv_; }
 
   /// Sees the input x (count, linear.cols) of every linear layer but the head, before rounding (GPTQ's Hessians). Empty = none.
   using Observer = std::function<void(const Linear& linear, const float* x, int64_t count)>;
@@ -70,6 +83,7 @@ class Engine {
 
  private:
   void check(const Batch& batch);
+  void claim_pages();
   void embed(const Batch& batch);
   void compute_angles(const Batch& batch);
   void transformer_layer(int64_t index, const Batch& batch);
@@ -88,20 +102,28 @@ class Engine {
   Activations activations_;
   const kernels::Kernels& kernels_;
   Observer observer_;
-  std::map<int32_t, KvCache> sequences_;
+  KvStore kv_;
+  std::map<int32_t, KvSequence> sequences_;
   int32_t next_sequence_ = 0;
+
+  /// Positions of one sequence in a batch.
+  struct Span {
+    KvSequence* sequence;
+    int64_t begin, end;
+  };
 
   // Of the current batch, N tokens. Kept between calls, so that a step allocates nothing.
   int64_t count_ = 0;
-  std::vector<KvCache*> caches_;           // (N)
-  std::vector<float> cos_, sin_;           // (N, E/2)
-  std::vector<float> residual_, normed_;   // (N, D): the residual stream, and it normed
-  std::vector<float> queries_, attended_;  // (N, H E)
-  std::vector<float> keys_, values_;       // (N, K E)
-  std::vector<float> gate_, up_, hidden_;  // (N, F)
-  std::vector<float> update_;              // (N, D): what a block adds to the residual stream
-  std::vector<float> logits_;              // (rows of a chunk, V)
-  Rows rows_;                              // input of the next linear layers
+  std::vector<KvSequence*> row_sequences_;  // (N)
+  std::vector<Span> spans_;                 // one a sequence
+  std::vector<float> cos_, sin_;            // (N, E/2)
+  std::vector<float> residual_, normed_;    // (N, D): the residual stream, and it normed
+  std::vector<float> queries_, attended_;   // (N, H E)
+  std::vector<float> keys_, values_;        // (N, K E)
+  std::vector<float> gate_, up_, hidden_;   // (N, F)
+  std::vector<float> update_;               // (N, D): what a block adds to the residual stream
+  std::vector<float> logits_;               // (rows of a chunk, V)
+  Rows rows_;                               // input of the next linear layers
 };
 
 }  // namespace spectra::infer

@@ -29,8 +29,8 @@ TEST_P(PackedModels, ComputeWithTheWeightsOfTheUnpackedOne) {
     const test::TemporaryDirectory directory;
     test::write_unpacked(m, directory / "unpacked");
     test::write_packed(m, directory / "packed", packing.format);
-    Engine unpacked(load_model(directory / "unpacked"), Activations::kFp32);
-    Engine packed(load_model(directory / "packed"), Activations::kFp32);
+    Engine unpacked(load_model(directory / "unpacked"), {.activations = Activations::kFp32});
+    Engine packed(load_model(directory / "packed"), {.activations = Activations::kFp32});
     EXPECT_TRUE(packed.model().packed());
     EXPECT_FALSE(unpacked.model().packed());
     const std::vector<int32_t> tokens = test::random_tokens(40, m.config.vocab, 1);
@@ -50,6 +50,8 @@ class Engines : public testing::Test {
     packed_ = load_model(directory_ / "packed");
     tokens_ = test::random_tokens(48, model_.config.vocab, 2);
   }
+  uint64_t pages(int64_t count) const { return static_cast<uint64_t>(count * kv_page_bytes(model_.config, KvType::kFp32)); }
+
   test::TemporaryDirectory directory_;
   test::RandomModel model_;
   std::shared_ptr<const Model> packed_;
@@ -58,7 +60,7 @@ class Engines : public testing::Test {
 
 TEST_F(Engines, LogitsDoNotDependOnHowAPromptIsCut) {
   for (const Activations activations : {Activations::kFp32, Activations::kInt8, Activations::kBf16}) {
-    Engine engine(packed_, activations);
+    Engine engine(packed_, {.activations = activations});
     const std::vector<float> whole = all_logits(engine, tokens_, tokens_.size());
     for (const size_t chunk : {1, 7, 32}) EXPECT_EQ(all_logits(engine, tokens_, chunk), whole) << activations_name(activations);
   }
@@ -66,7 +68,7 @@ TEST_F(Engines, LogitsDoNotDependOnHowAPromptIsCut) {
 
 TEST_F(Engines, LogitsDoNotDependOnTheOtherSequencesOfABatch) {
   for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
-    Engine engine(packed_, activations);
+    Engine engine(packed_, {.activations = activations, .kv_bytes = pages(5)});
     const std::vector<float> alone = all_logits(engine, tokens_, tokens_.size());
     // Five sequences of different lengths, interleaved; the second holds the tokens above.
     Batch batch;
@@ -87,7 +89,7 @@ TEST_F(Engines, LogitsDoNotDependOnTheOtherSequencesOfABatch) {
 
 TEST_F(Engines, LogitsDoNotDependOnThreads) {
   for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
-    Engine engine(packed_, activations);
+    Engine engine(packed_, {.activations = activations});
     set_compute_threads(1);
     const std::vector<float> one = all_logits(engine, tokens_, 16);
     for (const int threads : {2, 3, 8}) {
@@ -106,10 +108,10 @@ TEST_F(Engines, EveryInstructionSetGivesTheSameBits) {
     const auto model = load_model(directory_ / name);
     for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
       if (activations == Activations::kInt8 && !model->packed()) continue;
-      Engine scalar(model, activations, kernels::kernels_for(kernels::Isa::kScalar));
+      Engine scalar(model, {activations, &kernels::kernels_for(kernels::Isa::kScalar)});
       const std::vector<float> expected = all_logits(scalar, tokens_, 16);
       for (const kernels::Isa isa : kernels::available_isas()) {
-        Engine engine(model, activations, kernels::kernels_for(isa));
+        Engine engine(model, {activations, &kernels::kernels_for(isa)});
         EXPECT_EQ(all_logits(engine, tokens_, 16), expected) << name << " " << kernels::isa_name(isa);
       }
     }
@@ -122,11 +124,11 @@ TEST_F(Engines, RoundedActivationsStayCloseToFp32) {
   test::write_unpacked(model_, directory_ / "bf16", DType::kBf16);
   for (const char* name : {"packed", "fp16", "bf16"}) {
     const auto model = load_model(directory_ / name);
-    Engine exact(model, Activations::kFp32);
+    Engine exact(model, {.activations = Activations::kFp32});
     const std::vector<float> expected = all_logits(exact, tokens_, 48);
     for (const Activations activations : {Activations::kBf16, Activations::kInt8}) {
       if (activations == Activations::kInt8 && !model->packed()) continue;
-      Engine rounded(model, activations);
+      Engine rounded(model, {.activations = activations});
       const double error = test::relative_error(all_logits(rounded, tokens_, 48), expected);
       EXPECT_LT(error, activations == Activations::kBf16 ? 0.02 : 0.06) << name;
       EXPECT_GT(error, 1e-5) << name;
@@ -135,7 +137,7 @@ TEST_F(Engines, RoundedActivationsStayCloseToFp32) {
 }
 
 TEST_F(Engines, ScoresAreLogSoftmaxOfTheLogits) {
-  Engine engine(packed_, Activations::kFp32);
+  Engine engine(packed_, {.activations = Activations::kFp32});
   const std::vector<float> logits = all_logits(engine, tokens_, 48);
   Batch batch;
   const int32_t sequence = engine.open_sequence();
@@ -153,7 +155,7 @@ TEST_F(Engines, ScoresAreLogSoftmaxOfTheLogits) {
 }
 
 TEST_F(Engines, ASequenceCanBeRewound) {
-  Engine engine(packed_, Activations::kFp32);
+  Engine engine(packed_, {.activations = Activations::kFp32});
   const std::vector<float> expected = all_logits(engine, tokens_, 48);
   const int32_t sequence = engine.open_sequence();
   Batch first, wrong, again;
@@ -166,8 +168,55 @@ TEST_F(Engines, ASequenceCanBeRewound) {
   EXPECT_EQ(engine.forward(again).logits, std::vector<float>(expected.end() - 150, expected.end()));
 }
 
+/// Logits of rows [from, to) of `tokens`, appended to a sequence that holds those before.
+std::vector<float> continued(Engine& engine, int32_t sequence, const std::vector<int32_t>& tokens, int32_t from, int32_t to) {
+  Batch batch;
+  for (int32_t i = from; i < to; ++i) {
+    batch.logits_at.push_back(i - from);
+    batch.add(tokens[static_cast<size_t>(i)], i, sequence);
+  }
+  return engine.forward(batch).logits;
+}
+
+TEST_F(Engines, ASequenceCanBeginAsAnotherOneDoes) {
+  model_.config.max_position = 300;
+  test::write_packed(model_, directory_ / "long", Format::kTern1_6);
+  Engine engine(load_model(directory_ / "long"), {.activations = Activations::kInt8, .kv_bytes = pages(12)});
+  const std::vector<int32_t> tokens = test::random_tokens(200, model_.config.vocab, 3);
+  std::vector<int32_t> other = tokens;
+  std::reverse(other.begin() + 100, other.end());
+  const std::vector<float> expected = all_logits(engine, tokens, 50), expected_other = all_logits(engine, other, 50);
+  const auto tail = [](const std::vector<float>& logits, int from) {
+    return std::vector<float>(logits.begin() + from * 150, logits.end());
+  };
+  const int32_t first = engine.open_sequence();
+  continued(engine, first, tokens, 0, 120);
+  const int32_t second = engine.open_sequence(first, 100);
+  EXPECT_EQ(engine.kv().free_pages(), 10);
+  EXPECT_EQ(continued(engine, second, other, 100, 200), tail(expected_other, 100));
+  EXPECT_EQ(continued(engine, first, tokens, 120, 200), tail(expected, 120));
+  engine.close_sequence(first);
+  EXPECT_EQ(continued(engine, second, tokens, 70, 200), tail(expected, 70));  // rewound into what was shared
+  engine.close_sequence(second);
+  EXPECT_EQ(engine.kv().free_pages(), 12);
+}
+
+TEST_F(Engines, ABatchThatFindsTooFewPagesChangesNothing) {
+  Engine engine(packed_, {.kv_bytes = pages(2)});
+  const std::vector<float> expected = all_logits(engine, tokens_, 48);
+  const int32_t first = engine.open_sequence(), second = engine.open_sequence(), third = engine.open_sequence();
+  continued(engine, first, tokens_, 0, 20);
+  Batch batch;
+  batch.add(1, 5, first);  // would rewind it
+  batch.add(1, 0, second);
+  batch.add(1, 0, third);
+  EXPECT_THROW(engine.forward(batch), KvFull);
+  EXPECT_EQ(engine.kv().free_pages(), 1);
+  EXPECT_EQ(continued(engine, first, tokens_, 20, 48), std::vector<float>(expected.begin() + 20 * 150, expected.end()));
+}
+
 TEST_F(Engines, TheObserverSeesEveryLinearInput) {
-  Engine engine(packed_, Activations::kInt8);
+  Engine engine(packed_, {.activations = Activations::kInt8});
   std::map<std::string, int64_t> seen;
   engine.set_observer([&](const Linear& linear, const float* x, int64_t count) {
     seen[linear.name] += count;
@@ -180,7 +229,7 @@ TEST_F(Engines, TheObserverSeesEveryLinearInput) {
 
 TEST_F(Engines, Int8NeedsPackedWeights) {
   test::write_unpacked(model_, directory_ / "unpacked");
-  EXPECT_THROW(Engine(load_model(directory_ / "unpacked"), Activations::kInt8), Error);
+  EXPECT_THROW(Engine(load_model(directory_ / "unpacked"), {.activations = Activations::kInt8}), Error);
 }
 
 TEST_F(Engines, MissingAndMisshapenTensorsAreNamed) {

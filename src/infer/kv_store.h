@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Keys and values of all sequences, in pages of one memory region whose size is fixed at the start. A page holds 64 positions of
+// all layers and kv heads. Pages count their owners (sequences, a prefix cache): one with several owners is never written, so
+// sequences that begin alike can share memory. After construction nothing is allocated but a sequence's list of pages.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "model/config.h"
+
+namespace spectra::infer {
+
+/// How keys and values are stored. Only kFp32 is implemented.
+enum class KvType : uint8_t { kFp32, kFp16, kInt8 };
+
+constexpr int64_t kPagePositions = 64;
+/// Pages that `positions` positions fill, the last one perhaps in part.
+constexpr int64_t kv_pages(int64_t positions) { return (positions + kPagePositions - 1) / kPagePositions; }
+
+/// Bytes of a page, a multiple of 64. kFp32: [layer][kv head]{keys (64, E), values (64, E)}, keys after RoPE.
+int64_t kv_page_bytes(const model::Config& config, KvType type);
+
+/// Positions of one sequence. Position p is at p % 64 of pages[p / 64].
+struct KvSequence {
+  std::vector<int32_t> pages;  ///< kv_pages(length) ids
+  int64_t length = 0;          ///< positions filled
+};
+
+/// Thrown where a batch needs more pages than are free; nothing was changed. Exit 5.
+class KvFull : public Error {
+ public:
+  KvFull(int64_t needed, int64_t free, int64_t pages);
+};
+
+class KvStore {
+ public:
+  /// `budget` in bytes; the system hands memory out as pages are first written. Throws Error (exit 5) where the budget is below one
+  /// page, or beyond what can be mapped.
+  KvStore(const model::Config& config, KvType type, uint64_t budget);
+  ~KvStore();
+  KvStore(const KvStore&) = delete;
+  KvStore& operator=(const KvStore&) = delete;
+
+  int64_t page_bytes() const { return page_bytes_; }
+  int64_t pages() const { return static_cast<int64_t>(owners_.size()); }
+  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  std::byte* page(int32_t id) { return memory_ + id * page_bytes_; }
+
+  void retain(int32_t id);   ///< one owner more
+  void release(int32_t id);  ///< one owner less; without any the page is free
+
+  /// A sequence of `length` positions that owns `pages` too; kv_pages(length) of them, all with at least one owner.
+  KvSequence share(std::span<const int32_t> pages, int64_t length);
+  /// Drops all positions.
+  void clear(KvSequence& sequence);
+
+  /// Free pages that claim() takes, at most.
+  int64_t pages_needed(const KvSequence& sequence, int64_t begin, int64_t end) const;
+  /// Makes positions [begin, end) writable and `end` the length; 0 <= begin <= length, begin < end. Positions before `begin` keep
+  /// what they hold: where they lie in a page with other owners, it is copied.
+  void claim(KvSequence& sequence, int64_t begin, int64_t end);
+
+ private:
+  int32_t allocate();
+
+  int64_t page_bytes_;
+  std::byte* memory_ = nullptr;
+  std::vector<int32_t> owners_;  // (pages)
+  std::vector<int32_t> free_;    // a stack: a page that was written before is used before an untouched one
+};
+
+}  // namespace spectra::infer
