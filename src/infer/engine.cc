@@ -46,9 +46,13 @@ int32_t Engine::open_sequence() {
 }
 
 int32_t Engine::open_sequence(int32_t prefix_of, int64_t length) {
-  const KvSequence& other = sequences_.at(prefix_of);
+  const KvSequence& other = sequence(prefix_of);
   SPECTRA_CHECK(length >= 0 && length <= other.length, "{} of {} positions", length, other.length);
-  sequences_.emplace(next_sequence_, kv_.share(std::span(other.pages).first(static_cast<size_t>(kv_pages(length))), length));
+  return open_sequence(std::span(other.pages).first(static_cast<size_t>(kv_pages(length))), length);
+}
+
+int32_t Engine::open_sequence(std::span<const int32_t> pages, int64_t length) {
+  sequences_.emplace(next_sequence_, kv_.share(pages, length));
   return next_sequence_++;
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "infer/kv_store.h"
@@ -69,11 +70,14 @@ class Engine {
   int32_t open_sequence();
   /// A sequence that begins with the first `length` positions of another one, whose pages it shares.
   int32_t open_sequence(int32_t prefix_of, int64_t length);
+  /// A sequence of `length` positions in pages that another one filled and KvStore::keep() kept.
+  int32_t open_sequence(std::span<const int32_t> pages, int64_t length);
   void close_sequence(int32_t id);
 
   /// Throws KvFull, having changed nothing, where the batch needs more pages than kv().free_pages().
   Output forward(const Batch& batch);
 
+  const KvSequence& sequence(int32_t id) const { return sequences_.at(id); }
   /// Memory of all sequences.
   KvStore& kv() { return kv_; }
 

@@ -44,18 +44,6 @@ class Sequence {
 
 }  // namespace
 
-const char* finish_reason_name(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kInterrupted:
-      return "interrupted";
-  }
-  return "?";
-}
-
 double Generated::prefill_tokens_per_second() const { return rate(prompt_tokens, prefill_seconds); }
 double Generated::decode_tokens_per_second() const { return rate(decode_steps, decode_seconds); }
 

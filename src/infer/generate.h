@@ -8,13 +8,11 @@
 #include <vector>
 
 #include "infer/engine.h"
+#include "infer/finish.h"
 #include "infer/sampler.h"
 #include "text/tokenizer.h"
 
 namespace spectra::infer {
-
-enum class FinishReason : uint8_t { kStop, kLength, kInterrupted };
-const char* finish_reason_name(FinishReason reason);  ///< "stop", "length", "interrupted"
 
 struct GenerateOptions {
   int64_t max_tokens = 128;

@@ -35,27 +35,51 @@ KvStore::KvStore(const model::Config& config, KvType type, uint64_t budget) : pa
   ::madvise(memory, bytes, MADV_HUGEPAGE);  // pages of 4 KiB halve the bandwidth; where there are no others it works all the same
   memory_ = static_cast<std::byte*>(memory);
   owners_.resize(pages);
-  for (size_t id = pages; id-- > 0;) free_.push_back(static_cast<int32_t>(id));
+  kept_.resize(pages);
+  next_.assign(pages + 1, static_cast<int32_t>(pages));
+  prev_ = next_;
+  for (int32_t id = 0; id < static_cast<int32_t>(pages); ++id) link(id, static_cast<int32_t>(pages));
 }
 
 KvStore::~KvStore() { ::munmap(memory_, owners_.size() * static_cast<size_t>(page_bytes_)); }
 
+/// Puts a free page into the ring before another one (or before its end, entry `pages`).
+void KvStore::link(int32_t id, int32_t before) {
+  const auto at = static_cast<size_t>(id), next = static_cast<size_t>(before);
+  next_[at] = before;
+  prev_[at] = prev_[next];
+  next_[static_cast<size_t>(prev_[next])] = id;
+  prev_[next] = id;
+  ++free_count_;
+}
+
+void KvStore::unlink(int32_t id) {
+  const auto at = static_cast<size_t>(id);
+  next_[static_cast<size_t>(prev_[at])] = next_[at];
+  prev_[static_cast<size_t>(next_[at])] = prev_[at];
+  --free_count_;
+}
+
 int32_t KvStore::allocate() {
-  SPECTRA_CHECK(!free_.empty());
-  const int32_t id = free_.back();
-  free_.pop_back();
+  SPECTRA_CHECK(free_count_ > 0);
+  const int32_t id = next_.back();
+  unlink(id);
   owners_[static_cast<size_t>(id)] = 1;
+  kept_[static_cast<size_t>(id)] = false;
   return id;
 }
 
 void KvStore::retain(int32_t id) {
-  SPECTRA_CHECK(owners_.at(static_cast<size_t>(id)) > 0, "page {}", id);
-  ++owners_[static_cast<size_t>(id)];
+  int32_t& owners = owners_.at(static_cast<size_t>(id));
+  SPECTRA_CHECK(owners > 0 || kept(id), "page {}", id);
+  if (owners++ == 0) unlink(id);
 }
 
 void KvStore::release(int32_t id) {
-  SPECTRA_CHECK(owners_.at(static_cast<size_t>(id)) > 0, "page {}", id);
-  if (--owners_[static_cast<size_t>(id)] == 0) free_.push_back(id);
+  int32_t& owners = owners_.at(static_cast<size_t>(id));
+  SPECTRA_CHECK(owners > 0, "page {}", id);
+  // A page that nobody keeps goes to the front: it was written just now, so using it again touches no more memory.
+  if (--owners == 0) link(id, kept(id) ? static_cast<int32_t>(pages()) : next_.back());
 }
 
 KvSequence KvStore::share(std::span<const int32_t> pages, int64_t length) {
@@ -65,8 +89,9 @@ KvSequence KvStore::share(std::span<const int32_t> pages, int64_t length) {
 }
 
 void KvStore::clear(KvSequence& sequence) {
-  for (const int32_t id : sequence.pages) release(id);
-  sequence = {};
+  // From the end, so that of what is kept the beginning, which others can share, is handed out last.
+  for (; !sequence.pages.empty(); sequence.pages.pop_back()) release(sequence.pages.back());
+  sequence.length = 0;
 }
 
 int64_t KvStore::pages_needed(const KvSequence& sequence, int64_t begin, int64_t end) const {
@@ -90,6 +115,8 @@ void KvStore::claim(KvSequence& sequence, int64_t begin, int64_t end) {
       const bool keeps = begin > static_cast<int64_t>(i) * kPagePositions;  // positions before begin lie in it
       if (keeps) std::memcpy(page(pages[i]), page(shared), static_cast<size_t>(page_bytes_));
       release(shared);
+    } else {
+      kept_[static_cast<size_t>(pages[i])] = false;
     }
   }
   sequence.length = end;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Keys and values of all sequences, in pages of one memory region whose size is fixed at the start. A page holds 64 positions of
-// all layers and kv heads. Pages count their owners (sequences, a prefix cache): one with several owners is never written, so
-// sequences that begin alike can share memory. After construction nothing is allocated but a sequence's list of pages.
+// all layers and kv heads. Pages count the sequences that own them: one with several owners is never written, so sequences that
+// begin alike share memory. After construction nothing is allocated but a sequence's list of pages.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -46,13 +46,19 @@ class KvStore {
 
   int64_t page_bytes() const { return page_bytes_; }
   int64_t pages() const { return static_cast<int64_t>(owners_.size()); }
-  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  int64_t free_pages() const { return free_count_; }
   std::byte* page(int32_t id) { return memory_ + id * page_bytes_; }
 
-  void retain(int32_t id);   ///< one owner more
+  void retain(int32_t id);   ///< one owner more; the page has one, or is kept
   void release(int32_t id);  ///< one owner less; without any the page is free
 
-  /// A sequence of `length` positions that owns `pages` too; kv_pages(length) of them, all with at least one owner.
+  /// The page may be wanted again: once free it is handed out only after those that nobody keeps, the longest free first.
+  void keep(int32_t id) { kept_[static_cast<size_t>(id)] = true; }
+  /// Nothing has been written to the page since keep().
+  bool kept(int32_t id) const { return kept_[static_cast<size_t>(id)]; }
+  int32_t owners(int32_t id) const { return owners_[static_cast<size_t>(id)]; }
+
+  /// A sequence of `length` positions that owns `pages`, kv_pages(length) of them, as by retain().
   KvSequence share(std::span<const int32_t> pages, int64_t length);
   /// Drops all positions.
   void clear(KvSequence& sequence);
@@ -65,11 +71,15 @@ class KvStore {
 
  private:
   int32_t allocate();
+  void link(int32_t id, int32_t before);
+  void unlink(int32_t id);
 
   int64_t page_bytes_;
   std::byte* memory_ = nullptr;
-  std::vector<int32_t> owners_;  // (pages)
-  std::vector<int32_t> free_;    // a stack: a page that was written before is used before an untouched one
+  std::vector<int32_t> owners_;       // (pages)
+  std::vector<bool> kept_;            // (pages)
+  std::vector<int32_t> next_, prev_;  // (pages + 1): the ring of free pages, beginning and ending at entry `pages`
+  int64_t free_count_ = 0;
 };
 
 }  // namespace spectra::infer

@@ -27,7 +27,10 @@ void validate(const Sampling& s) {
           "above 0; 1 is off, 1.1 is usual");
 }
 
-Sampler::Sampler(const Sampling& sampling) : sampling_(sampling) { validate(sampling); }
+void Sampler::set(const Sampling& sampling) {
+  validate(sampling);
+  sampling_ = sampling;
+}
 
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> seen, uint64_t step) {
   candidates_.resize(logits.size());

@@ -22,7 +22,9 @@ void validate(const Sampling& sampling);
 /// Not thread-safe: keeps scratch memory.
 class Sampler {
  public:
-  explicit Sampler(const Sampling& sampling);
+  /// Throws Error as validate() does.
+  explicit Sampler(const Sampling& sampling) { set(sampling); }
+  void set(const Sampling& sampling);
 
   /// The next token: a pure function of the settings, `logits` (index = token; leave out rows that must not be drawn), `seen`
   /// (prompt and generated tokens) and `step`, the number of tokens generated before. Among equal logits the smaller id comes

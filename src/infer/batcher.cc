@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "infer/batcher.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace spectra::infer {
+namespace {
+
+// Logits of prompt tokens wanted of one step: 64 x 50304 floats are 13 MB.
+constexpr int64_t kScoredRows = 64;
+
+}  // namespace
+
+struct Batcher::Active {
+  int64_t id;
+  Request request;
+  std::vector<int32_t> tokens;  // prompt, then what was generated
+  int64_t prompt_size;
+  int64_t longest;  // positions it can come to fill
+  int32_t sequence = -1;
+  int64_t computed = 0;                   // tokens the engine holds
+  uint64_t prefix = PrefixIndex::kStart;  // entry of the last full page
+  std::vector<Token> scores;              // of prompt tokens 1, 2, ...
+  bool scored = false;                    // on_prompt was called, or nobody wants it
+  bool done = false;
+
+  // Of the step being made.
+  int64_t count = 0;     // tokens in the batch
+  size_t first_row = 0;  // of its logits in the output
+  size_t first_target = 0;
+
+  int64_t size() const { return static_cast<int64_t>(tokens.size()); }
+  /// Pages for its tokens so far and the next one.
+  int64_t pages() const { return kv_pages(std::min(size() + 1, longest)); }
+  int64_t pending() const { return size() - computed; }
+  int64_t generated() const { return size() - prompt_size; }
+  /// Positions below `end` whose logits score a prompt token that has no score yet: [first, last).
+  int64_t first_scored() const { return std::max(computed, static_cast<int64_t>(scores.size())); }
+  int64_t last_scored(int64_t end) const { return scored ? 0 : std::min(end, prompt_size - 1); }
+};
+
+Batcher::Batcher(Engine& engine, const Options& options)
+    : engine_(engine), options_(options), prefixes_(engine.kv()), sampler_(Sampling()) {
+  SPECTRA_CHECK(options.max_running > 0 && options.batch_tokens >= options.max_running, "{} tokens, {} requests",
+                options.batch_tokens, options.max_running);
+  publish();
+}
+
+Batcher::~Batcher() {
+  for (const auto& r : running_) engine_.close_sequence(r->sequence);
+}
+
+int64_t Batcher::check(const Request& request) const {
+  const model::Config& c = engine_.model().config;
+  const auto prompt = static_cast<int64_t>(request.prompt.size());
+  if (prompt == 0) throw bad_input("the prompt has no tokens");
+  if (prompt > c.max_position)
+    throw bad_input(fmt::format("the prompt has {} tokens and the model's context {}", prompt, c.max_position),
+                    "shorten the prompt");
+  for (const int32_t token : request.prompt)
+    if (token < 0 || token >= c.vocab)
+      throw bad_input(fmt::format("the prompt has token {} and the model's vocabulary {}", token, c.vocab));
+  if (request.max_tokens < 0) throw bad_input(fmt::format("{} tokens to generate", request.max_tokens), "allowed: 0 or more");
+  validate(request.sampling);
+  // The last token that is generated needs no place: nothing comes after it.
+  const int64_t room = c.max_position - prompt, longest = prompt + std::clamp<int64_t>(request.max_tokens - 1, 0, room);
+  if (kv_pages(longest) > engine_.kv().pages())
+    throw Error(Exit::kRefused,
+                fmt::format("{} tokens of prompt and {} to generate need {} pages of keys and values, and there are {}", prompt,
+                            longest - prompt + 1, kv_pages(longest), engine_.kv().pages()),
+                "ask for fewer tokens, or give keys and values more memory");
+  return longest;
+}
+
+int64_t Batcher::submit(Request request) {
+  auto r = std::make_unique<Active>();
+  r->longest = check(request);
+  r->tokens = std::move(request.prompt);
+  r->prompt_size = r->size();
+  r->scored = !request.prompt_logprobs;
+  r->request = std::move(request);
+  const std::lock_guard lock(mutex_);
+  r->id = next_id_++;
+  submitted_.push_back(std::move(r));
+  arrived_.notify_one();
+  return next_id_ - 1;
+}
+
+void Batcher::cancel(int64_t id) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.push_back(id);
+  arrived_.notify_one();
+}
+
+bool Batcher::wait(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return arrived_.wait_for(lock, limit, [this] { return busy_ || !submitted_.empty() || !cancelled_.empty(); });
+}
+
+Batcher::Stats Batcher::stats() const {
+  const std::lock_guard lock(mutex_);
+  Stats stats = stats_;
+  stats.waiting += static_cast<int64_t>(submitted_.size());
+  return stats;
+}
+
+void Batcher::publish() {
+  totals_.running = static_cast<int64_t>(running_.size());
+  totals_.waiting = static_cast<int64_t>(waiting_.size());
+  totals_.pages = engine_.kv().pages();
+  totals_.free_pages = engine_.kv().free_pages();
+  const std::lock_guard lock(mutex_);
+  busy_ = totals_.running + totals_.waiting > 0;
+  stats_ = totals_;
+}
+
+/// Requests and cancellations that came since the last step.
+void Batcher::take_orders() {
+  std::vector<int64_t> cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& r : submitted_) waiting_.push_back(std::move(r));
+    submitted_.clear();
+    cancelled.swap(cancelled_);
+  }
+  for (Queue* queue : {&running_, &waiting_}) {
+    for (const auto& r : *queue)
+      if (std::find(cancelled.begin(), cancelled.end(), r->id) != cancelled.end()) finish(*r, FinishReason::kInterrupted);
+    std::erase_if(*queue, [](const auto& r) { return r->done; });
+  }
+}
+
+bool Batcher::step() {
+  take_orders();
+  plan();
+  if (!batch_.tokens.empty()) {
+    const Output output = engine_.forward(batch_);
+    totals_.computed_tokens += static_cast<int64_t>(batch_.tokens.size());
+    for (const auto& r : running_) {
+      if (r->count == 0) continue;
+      const int64_t from = r->computed;
+      try {
+        score_prompt(*r, output);
+        r->computed += r->count;
+        store_prefix(*r, from);
+        if (r->pending() == 0) draw(*r, output);
+      } catch (...) {
+        finish(*r, FinishReason::kFailed, std::current_exception());
+      }
+    }
+    std::erase_if(running_, [](const auto& r) { return r->done; });
+  }
+  publish();
+  return !batch_.tokens.empty();
+}
+
+/// Fills batch_. Older requests come first, so that a younger one can still be preempted for them.
+void Batcher::plan() {
+  batch_ = {};
+  planned_pages_ = 0;
+  scored_rows_ = 0;
+  int64_t left = options_.batch_tokens;  // for prompts
+  for (const auto& r : running_) {
+    r->count = 0;
+    left -= r->pending() == 1;
+  }
+  for (size_t i = 0; i < running_.size(); ++i) {
+    const int64_t pending = running_[i]->pending(), count = pending == 1 ? 1 : piece(*running_[i], left);
+    if (count == 0) continue;
+    if (!make_room(i, count)) break;
+    schedule(*running_[i], count);
+    if (pending > 1) left -= count;
+  }
+  admit(left);
+}
+
+/// Tokens of `r` that fit in a step with room for `left` more.
+int64_t Batcher::piece(const Active& r, int64_t left) const {
+  int64_t count = std::min(r.pending(), left);
+  if (!r.scored && r.request.logprobs > 0)
+    count = std::min(count, std::max(r.first_scored() + kScoredRows - scored_rows_, r.computed) - r.computed);
+  return count;
+}
+
+/// Preempts younger requests than running_[index], at last itself, until there are pages for its next `count` tokens. False where
+/// it was preempted.
+bool Batcher::make_room(size_t index, int64_t count) {
+  const int64_t computed = running_[index]->computed, needed = kv_pages(computed + count) - kv_pages(computed);
+  while (needed > engine_.kv().free_pages() - planned_pages_) {
+    preempt_youngest();
+    if (running_.size() == index) return false;
+  }
+  planned_pages_ += needed;
+  return true;
+}
+
+void Batcher::preempt_youngest() {
+  Active& r = *running_.back();
+  engine_.close_sequence(r.sequence);
+  r.sequence = -1;
+  r.computed = 0;
+  r.prefix = PrefixIndex::kStart;
+  ++totals_.preempted;
+  waiting_.push_front(std::move(running_.back()));
+  running_.pop_back();
+}
+
+/// Takes waiting requests into the batch while there is room for `left` more tokens.
+void Batcher::admit(int64_t left) {
+  KvStore& kv = engine_.kv();
+  int64_t available = kv.free_pages();
+  for (const auto& r : running_) available -= std::max<int64_t>(r->pages() - kv_pages(r->computed), 0);
+  while (!waiting_.empty() && left > 0 && static_cast<int64_t>(running_.size()) < options_.max_running) {
+    Active& r = *waiting_.front();
+    PrefixIndex::Match match;
+    if (r.scored)  // the last token is always computed: its logits are wanted
+      match = prefixes_.find(std::span<const int32_t>(r.tokens).first(r.tokens.size() - 1));
+    const int64_t shared = std::count_if(match.pages.begin(), match.pages.end(), [&](int32_t id) { return kv.owners(id) > 0; });
+    if (r.pages() - shared > available) break;
+    available -= r.pages() - shared;
+    r.computed = static_cast<int64_t>(match.pages.size()) * kPagePositions;
+    r.sequence = engine_.open_sequence(match.pages, r.computed);
+    r.prefix = match.last;
+    totals_.reused_tokens += r.computed;
+    r.count = 0;
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    if (const int64_t count = piece(r, left); count > 0) {
+      planned_pages_ += kv_pages(r.computed + count) - kv_pages(r.computed);
+      schedule(r, count);
+      left -= count;
+    }
+  }
+}
+
+/// Adds the next `count` tokens of `r` to the batch.
+void Batcher::schedule(Active& r, int64_t count) {
+  r.count = count;
+  const auto row = static_cast<int64_t>(batch_.tokens.size());
+  for (int64_t i = r.computed; i < r.computed + count; ++i)
+    batch_.add(r.tokens[static_cast<size_t>(i)], static_cast<int32_t>(i), r.sequence);
+  r.first_row = batch_.logits_at.size();
+  r.first_target = batch_.targets.size();
+  for (int64_t i = r.first_scored(); i < r.last_scored(r.computed + count); ++i) {
+    const auto at = static_cast<int32_t>(row + i - r.computed);
+    if (r.request.logprobs > 0) {
+      batch_.logits_at.push_back(at);
+      ++scored_rows_;
+    } else {
+      batch_.targets.push_back({at, r.tokens[static_cast<size_t>(i) + 1]});
+    }
+  }
+  if (count == r.pending()) batch_.logits_at.push_back(static_cast<int32_t>(row + count) - 1);
+}
+
+/// Makes the pages that were filled by tokens from `from` on findable.
+void Batcher::store_prefix(Active& r, int64_t from) {
+  const std::vector<int32_t>& pages = engine_.sequence(r.sequence).pages;
+  for (int64_t page = from / kPagePositions; page < r.computed / kPagePositions; ++page)
+    r.prefix = prefixes_.add(r.prefix,
+                             std::span<const int32_t>(r.tokens).subspan(static_cast<size_t>(page * kPagePositions), kPagePositions),
+                             pages[static_cast<size_t>(page)]);
+}
+
+/// Reads what schedule() asked for. first_row and first_target then are those of the last token's logits.
+void Batcher::score_prompt(Active& r, const Output& output) {
+  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
+  for (int64_t i = r.first_scored(); i < r.last_scored(r.computed + r.count); ++i) {
+    const int32_t id = r.tokens[static_cast<size_t>(i) + 1];
+    if (r.request.logprobs > 0)
+      r.scores.push_back(describe(r, id, output.logits.data() + r.first_row++ * vocab));
+    else
+      r.scores.push_back({.id = id, .logprob = output.scores[r.first_target++].logprob});
+  }
+  if (r.scored || static_cast<int64_t>(r.scores.size()) < r.prompt_size - 1) return;
+  r.scored = true;
+  if (r.request.on_prompt) r.request.on_prompt(r.scores);
+}
+
+/// The next token, from the logits of the last one.
+void Batcher::draw(Active& r, const Output& output) {
+  if (r.generated() >= r.request.max_tokens) return finish(r, FinishReason::kLength);
+  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
+  const float* logits = output.logits.data() + r.first_row * vocab;
+  sampler_.set(r.request.sampling);
+  const size_t drawn = options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : vocab;
+  Token token = describe(r, sampler_.sample({logits, drawn}, r.tokens, static_cast<uint64_t>(r.generated())), logits);
+  token.stop = std::find(r.request.stop_ids.begin(), r.request.stop_ids.end(), token.id) != r.request.stop_ids.end();
+  if (!token.stop) {
+    r.tokens.push_back(token.id);
+    ++totals_.generated_tokens;
+  }
+  const bool more = !r.request.on_token || r.request.on_token(token);
+  if (token.stop || !more)
+    finish(r, FinishReason::kStop);
+  else if (r.generated() >= r.request.max_tokens || r.computed >= engine_.context())
+    finish(r, FinishReason::kLength);
+}
+
+/// A token beside what its request wants to know of it; `logits` (V) are those it was drawn from.
+Token Batcher::describe(const Active& r, int32_t id, const float* logits) const {
+  Token token{.id = id};
+  if (r.request.logprobs < 0) return token;
+  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
+  const float log_sum = kernels::kernels().log_sum_exp(logits, vocab);
+  token.logprob = logits[id] - log_sum;
+  if (r.request.logprobs == 0) return token;
+  std::vector<int32_t> order(options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : vocab);
+  std::iota(order.begin(), order.end(), 0);
+  const auto count = static_cast<ptrdiff_t>(std::min<size_t>(order.size(), static_cast<size_t>(r.request.logprobs)));
+  std::partial_sort(order.begin(), order.begin() + count, order.end(),
+                    [logits](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+  for (ptrdiff_t i = 0; i < count; ++i)
+    token.top.push_back({order[static_cast<size_t>(i)], logits[order[static_cast<size_t>(i)]] - log_sum});
+  return token;
+}
+
+void Batcher::finish(Active& r, FinishReason reason, std::exception_ptr error) {
+  r.done = true;
+  if (r.sequence >= 0) engine_.close_sequence(r.sequence);
+  r.sequence = -1;
+  ++totals_.finished;
+  if (r.request.on_finish) r.request.on_finish({reason, std::move(error)});
+}
+
+}  // namespace spectra::infer
