@@ -62,6 +62,13 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void release_mapped(std::span<const std::byte> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;  // whole pages only
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 std::string read_file(const fs::path& path, size_t limit) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) throw io_error("open", path.string());
@@ -156,6 +163,27 @@ void require_new_directory(const fs::path& out) {
   if (!fs::exists(out, ignored)) return;
   if (fs::is_directory(out, ignored) && fs::is_empty(out, ignored)) return;
   throw bad_input(fmt::format("{} exists already", out.string()), "choose another --out, or remove it first");
+}
+
+void require_new_file(const fs::path& out) {
+  std::error_code ignored;
+  if (fs::exists(out, ignored))
+    throw bad_input(fmt::format("{} exists already", out.string()), "choose another name, or remove it first");
+}
+
+AtomicFile::AtomicFile(const fs::path& target)
+    : target_((require_new_file(target), target)), temporary_(temporary_name(target)), file_(temporary_) {}
+
+void AtomicFile::commit() {
+  file_.close();
+  std::error_code failed;
+  fs::rename(temporary_, target_, failed);
+  if (failed) {
+    fs::remove(temporary_);
+    errno = failed.value();
+    throw io_error("write", target_.string());
+  }
+  sync_directory(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
 }
 
 AtomicDirectory::AtomicDirectory(const fs::path& target, bool replace)

@@ -29,6 +29,10 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// Takes the pages of mapped bytes that were read out of this process's memory; they are read again from the file when touched. For
+/// passes over files larger than memory.
+void release_mapped(std::span<const std::byte> bytes);
+
 /// The bytes of a (small) file. Throws Error; refuses files larger than `limit` bytes.
 std::string read_file(const fs::path& path, size_t limit = size_t{1} << 30);
 
@@ -55,6 +59,20 @@ class OutputFile {
   std::string buffer_;
 };
 
+/// A large file that appears whole or not at all: write, then commit() flushes it and renames it to `target`. The destructor
+/// without commit() removes what was written. Throws Error (exit 3) when `target` exists: no command overwrites silently.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const fs::path& target);
+  void write(const void* data, size_t size) { file_.write(data, size); }
+  uint64_t size() const { return file_.size(); }
+  void commit();
+
+ private:
+  fs::path target_, temporary_;
+  OutputFile file_;
+};
+
 /// A directory that appears whole or not at all: write into path(), then commit() flushes everything and renames it to
 /// `target`. The destructor without commit() removes what was written. Throws Error when `target` exists and is not
 /// empty, unless `replace`: then the old one is swapped out in one step and removed.
@@ -79,5 +97,7 @@ void swap_directories(const fs::path& fresh, const fs::path& target);
 void sync_directory(const fs::path& path);
 /// Throws Error (exit 3) when `out` exists and is not an empty directory: no command overwrites silently.
 void require_new_directory(const fs::path& out);
+/// The same for a file.
+void require_new_file(const fs::path& out);
 
 }  // namespace spectra

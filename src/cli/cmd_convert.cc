@@ -1,32 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "cli/command.h"
 #include "infer/llama2c.h"
 #include "infer/weights.h"
+#include "model/convert.h"
 
 namespace spectra::cli {
 namespace {
 
 struct Arguments {
-  std::string in, out, tokenizer;
+  std::string in, out, to, type, tokenizer;
+  bool no_verify = false;
 };
 
-void run(const Arguments& a) {
-  if (fs::is_directory(a.in))
-    throw bad_input(fmt::format("{} is a directory", a.in), "convert reads a llama2.c checkpoint (a .bin file)");
+Error usage(const std::string& message, const std::string& hint) { return Error(Exit::kUsage, message, hint); }
+
+/// "blk.3.ffn_down.weight" -> "ffn_down", "model.layers.3.mlp.down_proj.weight" -> "down_proj".
+std::string kind_of(const std::string& tensor) {
+  const std::string stem = tensor.substr(0, tensor.rfind(".weight"));
+  return stem.substr(stem.rfind('.') + 1);
+}
+
+/// What was stored otherwise than asked for, and what was rounded, for people.
+void warn(const model::ConvertReport& report, const std::string& type) {
+  std::map<std::string, int64_t> substitutes;
+  for (const auto& s : report.substitutes)
+    ++substitutes[fmt::format("{} is stored as {}, not {}: {}", kind_of(s.tensor), s.type, type, s.reason)];
+  for (const auto& [text, count] : substitutes) log_warning("{} (in {} layers)", text, count);
+  if (report.rounded.empty()) return;
+  int64_t weights = 0;
+  const model::ConvertReport::Rounded* worst = &report.rounded.front();
+  for (const auto& rounded : report.rounded) {
+    weights += rounded.difference.weights;
+    if (rounded.difference.relative() > worst->difference.relative()) worst = &rounded;
+  }
+  log_info("{} weights in {} tensors were rounded to {}; the furthest by {:.2g} of the largest weight of {}",
+           format_count(static_cast<uint64_t>(weights)), report.rounded.size(), type, worst->difference.relative(), worst->tensor);
+}
+
+std::string as_json(const model::ConvertReport& report, const Arguments& a, const std::string& format) {
+  nlohmann::ordered_json substitutes = nlohmann::ordered_json::array(), rounded = nlohmann::ordered_json::array();
+  for (const auto& s : report.substitutes) substitutes.push_back({{"tensor", s.tensor}, {"type", s.type}, {"reason", s.reason}});
+  for (const auto& r : report.rounded)
+    rounded.push_back({{"tensor", r.tensor}, {"weights", r.difference.weights}, {"relative_error", r.difference.relative()}});
+  return nlohmann::ordered_json{
+      {"schema", "spectra.convert/1"},   {"out", a.out},          {"format", format},
+      {"parameters", report.parameters}, {"bytes", report.bytes}, {"types", report.types},
+      {"substitutes", substitutes},      {"rounded", rounded},    {"checksums_verified", report.checksums_verified}}
+      .dump();
+}
+
+void finish(const model::ConvertReport& report, const Arguments& a, const std::string& format, const std::string& type) {
+  warn(report, type);
+  std::string types;
+  for (const auto& [name, count] : report.types) types += fmt::format("{}{} {}", types.empty() ? "" : ", ", count, name);
+  log_info("{}: {} parameters in {} ({})", a.out, format_count(static_cast<uint64_t>(report.parameters)),
+           format_bytes(report.bytes), types);
+  if (global().json) print_json(as_json(report, a, format));
+}
+
+void from_llama2c(const Arguments& a) {
   if (a.tokenizer.empty())
-    throw Error(Exit::kUsage, fmt::format("{} has no tokenizer", a.in),
-                "add --tokenizer FILE, for example the tok512.bin beside it");
+    throw usage(fmt::format("{} has no tokenizer", a.in), "add --tokenizer FILE, for example the tok512.bin beside it");
   infer::convert_llama2c(a.in, a.tokenizer, a.out);
   const auto model = infer::load_model(a.out);  // what was written can be read
-  const int64_t parameters = model::count_parameters(model->config).total();
-  log_info("{}: a model of {} parameters in the Hugging Face layout", a.out, parameters);
-  if (global().json)
-    print_json(nlohmann::ordered_json{{"schema", "spectra.convert/1"}, {"out", a.out}, {"format", "hf"}, {"parameters", parameters}}
-                   .dump());
+  model::ConvertReport report;
+  report.parameters = model::count_parameters(model->config).total();
+  report.bytes = 4 * static_cast<uint64_t>(report.parameters);
+  report.types["F32"] = static_cast<int64_t>(model::parameters(model->config).size());
+  finish(report, a, "hf", "F32");
+}
+
+void to_gguf(const Arguments& a) {
+  const format::GgmlType type = format::ggml_type_from_name(a.type.empty() ? "f16" : a.type);
+  const auto report = model::export_gguf(a.in, a.out, type, a.tokenizer, !a.no_verify, static_cast<int>(global().threads));
+  finish(report, a, "gguf", format::ggml_type(type).name);
+}
+
+void run(const Arguments& a) {
+  const bool gguf = a.to == "gguf" || (a.to.empty() && fs::path(a.out).extension() == ".gguf");
+  if (fs::is_directory(a.in)) {
+    if (!gguf) throw bad_input(fmt::format("{} is a model directory already", a.in), "add --to gguf");
+    return to_gguf(a);
+  }
+  if (gguf) throw usage("a GGUF file is written from a model directory", "convert to a directory first, and that to GGUF");
+  from_llama2c(a);
 }
 
 }  // namespace
@@ -35,14 +98,23 @@ Command make_convert() {
   static Arguments a;
   Command command;
   command.name = "convert";
-  command.summary = "turn a llama2.c checkpoint into a model directory";
+  command.summary = "turn models into files of other tools, and those into model directories";
   command.options = {
-      {"IN", "llama2.c checkpoint, version 0 (.bin)", &a.in, true},
-      {"OUT", "model directory to write", &a.out, true},
-      {"--tokenizer", "its tokenizer: llama2.c's tok*.bin, a tokenizer.json or a directory with one", &a.tokenizer},
+      {"IN", "model directory, or a llama2.c checkpoint, version 0 (.bin)", &a.in, true},
+      {"OUT", "what to write: a model directory, or a GGUF file; must not exist", &a.out, true},
+      {"--to", "gguf or hf (a model directory); by default gguf where OUT ends so", &a.to, false, false, {"hf", "gguf"}},
+      {"--type",
+       "type of the weights written (default f16 for GGUF); tq1_0 and tq2_0 hold ternary weights exactly",
+       &a.type,
+       false,
+       false,
+       {"f16", "bf16", "f32", "q8_0", "q4_0", "q6_k", "tq1_0", "tq2_0"}},
+      {"--tokenizer", "tokenizer of the model: a tokenizer.json, a directory with one, or llama2.c's tok*.bin", &a.tokenizer},
+      {"--no-verify", "do not compare the model's files with the checksums in its spectra.json", &a.no_verify},
   };
   command.run = [] { run(a); };
-  command.examples = {"spectra convert stories260K.bin stories260K --tokenizer tok512.bin"};
+  command.examples = {"spectra convert TriLM_3.9B trilm-3.9b.gguf --type tq2_0",
+                      "spectra convert stories260K.bin stories260K --tokenizer tok512.bin"};
   return command;
 }
 

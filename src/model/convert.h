@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Models from and to the files of other tools. Everything is streamed: no conversion holds more than a part of a matrix, but for
+// finding codes, which holds one.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/file.h"
+#include "format/ggml_blocks.h"
+
+namespace spectra::model {
+
+/// How far numbers moved.
+struct Difference {
+  int64_t weights = 0;  ///< that differ
+  double largest = 0;   ///< of the differences
+  double scale = 0;     ///< largest magnitude of all weights seen
+  void see(const float* wanted, const float* found, int64_t count);
+  void add(const Difference& other);
+  /// The largest difference as a share of the largest weight.
+  double relative() const { return largest == 0 ? 0 : scale == 0 ? 1 : largest / scale; }
+};
+
+struct ConvertReport {
+  /// A tensor stored as another type than the one asked for, because that one cannot hold it.
+  struct Substitute {
+    std::string tensor, type, reason;
+  };
+  /// A tensor whose weights were rounded: wanted where a smaller type was asked for.
+  struct Rounded {
+    std::string tensor;
+    Difference difference;
+  };
+  int64_t parameters = 0;
+  uint64_t bytes = 0;                    ///< of the tensors written
+  std::map<std::string, int64_t> types;  ///< tensors of each type
+  std::vector<Substitute> substitutes;
+  std::vector<Rounded> rounded;
+  bool checksums_verified = false;
+};
+
+/// Writes the model directory `source` (packed or not) as the GGUF file `out`, which must not exist. Norms are F32; of a quantized
+/// `type` embedding and head are F16 (BF16 where they are that now). A low-bit matrix that `type` cannot hold exactly becomes F16
+/// (or F32) and is named in the report. TQ types refuse a matrix that is not low-bit. `tokenizer`: a tokenizer.json or a directory
+/// with one; empty = the model's own. Throws Error (exit 3) and leaves nothing where something does not fit.
+ConvertReport export_gguf(const fs::path& source, const fs::path& out, format::GgmlType type, const fs::path& tokenizer,
+                          bool verify_checksums = true, int threads = 0);
+
+}  // namespace spectra::model
