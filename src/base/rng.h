@@ -20,7 +20,8 @@ class Rng {
   /// The next 64 bits.
   uint64_t next() { return at(index_++); }
   /// Uniform in [0, 1), 53 bits.
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+  double uniform() { return uniform_at(index_++); }
+  double uniform_at(uint64_t index) const { return static_cast<double>(at(index) >> 11) * 0x1p-53; }
   /// Uniform in [0, bound) without bias, bound > 0.
   uint64_t below(uint64_t bound);
   /// Standard normal number `index` of the stream (Box-Muller on at(index)): stateless.

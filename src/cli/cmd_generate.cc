@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -13,8 +14,8 @@ namespace spectra::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, activations = "auto";
-  int64_t max_tokens = 256, top_k = 0, seed = 0;
+  std::string model, prompt, draft, activations = "auto";
+  int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4, kv_memory = 0;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::vector<std::string> stops;
   bool echo = false;
@@ -22,6 +23,7 @@ struct Arguments {
 
 infer::GenerateOptions options_of(const Arguments& a) {
   infer::GenerateOptions options;
+  options.draft.tokens = a.draft_tokens;
   options.max_tokens = a.max_tokens;
   options.stops = a.stops;
   infer::Sampling& s = options.sampling;
@@ -34,6 +36,10 @@ infer::GenerateOptions options_of(const Arguments& a) {
   infer::validate(s);
   if (a.max_tokens < 0)
     throw Error(Exit::kUsage, fmt::format("--max-tokens {} is out of range", a.max_tokens), "allowed: 0 or more");
+  if (a.draft_tokens < 1)
+    throw Error(Exit::kUsage, fmt::format("--draft-tokens {} is out of range", a.draft_tokens), "allowed: 1 or more");
+  if (a.kv_memory < 0)
+    throw Error(Exit::kUsage, fmt::format("--kv-memory {} is out of range", a.kv_memory), "allowed: 1 or more MiB");
   if (a.temperature == 0 && (a.top_k > 0 || a.top_p < 1 || a.min_p > 0 || a.seed != 0))
     log_warning("--temperature is 0 (greedy): --top-k, --top-p, --min-p and --seed change nothing");
   return options;
@@ -44,33 +50,63 @@ void print_piece(std::string_view text) {
   std::fflush(stdout);
 }
 
+double acceptance_rate(const infer::Generated& g) {
+  return g.proposed > 0 ? static_cast<double>(g.accepted) / static_cast<double>(g.proposed) : 0;
+}
+
 void report(const infer::Generated& g, const Arguments& a, infer::Activations activations) {
   log_info("{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kernels {}",
            g.prompt_tokens, g.prefill_tokens_per_second(), g.tokens.size(), g.decode_tokens_per_second(),
            finish_reason_name(g.finish), infer::activations_name(activations), kernels::kernels().name);
+  if (!a.draft.empty())
+    log_info("draft: {} tokens proposed, {} accepted ({:.0f} %)", g.proposed, g.accepted, 100 * acceptance_rate(g));
   if (!global().json) return;
-  print_json(nlohmann::ordered_json{{"schema", "spectra.generate/1"},
-                                    {"prompt", a.prompt},
-                                    {"text", a.echo ? a.prompt + g.text : g.text},
-                                    {"tokens", g.tokens.size()},
-                                    {"ids", g.tokens},
-                                    {"prompt_tokens", g.prompt_tokens},
-                                    {"finish_reason", finish_reason_name(g.finish)},
-                                    {"prefill_tokens_per_second", g.prefill_tokens_per_second()},
-                                    {"decode_tokens_per_second", g.decode_tokens_per_second()},
-                                    {"activations", infer::activations_name(activations)}}
-                 .dump());
+  nlohmann::ordered_json draft;  // null without
+  if (!a.draft.empty())
+    draft = {{"model", a.draft},
+             {"tokens", a.draft_tokens},
+             {"proposed", g.proposed},
+             {"accepted", g.accepted},
+             {"acceptance_rate", acceptance_rate(g)}};
+  print_json(nlohmann::ordered_json{
+      {"schema", "spectra.generate/1"},
+      {"prompt", a.prompt},
+      {"text", a.echo ? a.prompt + g.text : g.text},
+      {"tokens", g.tokens.size()},
+      {"ids", g.tokens},
+      {"prompt_tokens", g.prompt_tokens},
+      {"finish_reason", finish_reason_name(g.finish)},
+      {"prefill_tokens_per_second", g.prefill_tokens_per_second()},
+      {"decode_tokens_per_second", g.decode_tokens_per_second()},
+      {"activations", infer::activations_name(activations)},
+      {"draft",
+       draft}}.dump());
+}
+
+/// "auto" and the three names.
+infer::Activations activations_of(const std::string& name, const infer::Model& model) {
+  if (name != "auto") return infer::activations_from_name(name);
+  return model.packed() ? infer::Activations::kInt8 : infer::Activations::kFp32;
+}
+
+/// Null without --draft.
+std::unique_ptr<infer::Engine> load_draft(const Arguments& a, const text::Tokenizer& tokenizer) {
+  if (a.draft.empty()) return nullptr;
+  const auto model = infer::load_model(a.draft);
+  infer::check_draft(tokenizer, text::Tokenizer::load(a.draft), a.draft);
+  infer::check_tokenizer(*model, tokenizer);
+  return std::make_unique<infer::Engine>(model, infer::EngineOptions{.activations = activations_of("auto", *model)});
 }
 
 void run(const Arguments& a) {
-  const infer::GenerateOptions options = options_of(a);
+  infer::GenerateOptions options = options_of(a);
   const auto model = infer::load_model(a.model);
-  const infer::Activations activations = a.activations != "auto" ? infer::activations_from_name(a.activations)
-                                         : model->packed()       ? infer::Activations::kInt8
-                                                                 : infer::Activations::kFp32;
-  infer::Engine engine(model, {.activations = activations});
+  const infer::Activations activations = activations_of(a.activations, *model);
+  infer::Engine engine(model, {.activations = activations, .kv_bytes = static_cast<uint64_t>(a.kv_memory) << 20});
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(*model, tokenizer);
+  const std::unique_ptr<infer::Engine> draft = load_draft(a, tokenizer);
+  options.draft.engine = draft.get();
   const std::vector<int32_t> prompt = infer::encode_prompt(tokenizer, a.prompt);
 
   const bool stream = !global().json;
@@ -113,6 +149,9 @@ Command make_generate() {
        false,
        {"auto", "fp32", "bf16", "int8"}},
       {"--echo", "print the prompt before its continuation", &a.echo},
+      {"--draft", "smaller model with the same tokenizer that proposes tokens; the text is distributed as without", &a.draft},
+      {"--draft-tokens", "tokens proposed a forward pass of MODEL", &a.draft_tokens},
+      {"--kv-memory", "MiB for keys and values; 0 = what the whole context needs", &a.kv_memory, false, true},
   };
   command.run = [] { run(a); };
   command.examples = {"spectra generate model --prompt \"Once upon a time\"",

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "infer/limits.h"
 
 namespace spectra::infer {
 namespace {
@@ -53,26 +54,16 @@ Batcher::~Batcher() {
   for (const auto& r : running_) engine_.close_sequence(r->sequence);
 }
 
+/// Returns the positions it may come to fill.
 int64_t Batcher::check(const Request& request) const {
-  const model::Config& c = engine_.model().config;
-  const auto prompt = static_cast<int64_t>(request.prompt.size());
-  if (prompt == 0) throw bad_input("the prompt has no tokens");
-  if (prompt > c.max_position)
-    throw bad_input(fmt::format("the prompt has {} tokens and the model's context {}", prompt, c.max_position),
-                    "shorten the prompt");
+  const int64_t vocab = engine_.model().config.vocab;
+  if (request.prompt.empty()) throw bad_input("the prompt has no tokens");
   for (const int32_t token : request.prompt)
-    if (token < 0 || token >= c.vocab)
-      throw bad_input(fmt::format("the prompt has token {} and the model's vocabulary {}", token, c.vocab));
+    if (token < 0 || token >= vocab)
+      throw bad_input(fmt::format("the prompt has token {} and the model's vocabulary {}", token, vocab));
   if (request.max_tokens < 0) throw bad_input(fmt::format("{} tokens to generate", request.max_tokens), "allowed: 0 or more");
   validate(request.sampling);
-  // The last token that is generated needs no place: nothing comes after it.
-  const int64_t room = c.max_position - prompt, longest = prompt + std::clamp<int64_t>(request.max_tokens - 1, 0, room);
-  if (kv_pages(longest) > engine_.kv().pages())
-    throw Error(Exit::kRefused,
-                fmt::format("{} tokens of prompt and {} to generate need {} pages of keys and values, and there are {}", prompt,
-                            longest - prompt + 1, kv_pages(longest), engine_.kv().pages()),
-                "ask for fewer tokens, or give keys and values more memory");
-  return longest;
+  return positions_needed(engine_, static_cast<int64_t>(request.prompt.size()), request.max_tokens);
 }
 
 int64_t Batcher::submit(Request request) {
@@ -201,8 +192,6 @@ void Batcher::preempt_youngest() {
   Active& r = *running_.back();
   engine_.close_sequence(r.sequence);
   r.sequence = -1;
-  r.computed = 0;
-  r.prefix = PrefixIndex::kStart;
   ++totals_.preempted;
   waiting_.push_front(std::move(running_.back()));
   running_.pop_back();

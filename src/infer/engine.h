@@ -80,6 +80,7 @@ class Engine {
   const KvSequence& sequence(int32_t id) const { return sequences_.at(id); }
   /// Memory of all sequences.
   KvStore& kv() { return kv_; }
+  const KvStore& kv() const { return kv_; }
 
   /// Sees the input x (count, linear.cols) of every linear layer but the head, before rounding (GPTQ's Hessians). Empty = none.
   using Observer = std::function<void(const Linear& linear, const float* x, int64_t count)>;

@@ -10,6 +10,7 @@
 #include "infer/engine.h"
 #include "infer/finish.h"
 #include "infer/sampler.h"
+#include "infer/speculative.h"
 #include "text/tokenizer.h"
 
 namespace spectra::infer {
@@ -18,6 +19,7 @@ struct GenerateOptions {
   int64_t max_tokens = 128;
   Sampling sampling;
   std::vector<std::string> stops;  ///< the text ends before the first of these
+  Draft draft;                     ///< its model has the same tokenizer: check_draft()
 };
 
 struct Generated {
@@ -26,10 +28,11 @@ struct Generated {
   FinishReason finish = FinishReason::kLength;
   int64_t prompt_tokens = 0;
   double prefill_seconds = 0, decode_seconds = 0;
-  int64_t decode_steps = 0;  ///< forward passes of one token; the first token comes out of the prefill
+  int64_t decoded = 0;                 ///< tokens drawn after the first, which comes out of the prefill
+  int64_t proposed = 0, accepted = 0;  ///< tokens of the draft
 
   double prefill_tokens_per_second() const;
-  double decode_tokens_per_second() const;  ///< 0 where no step was taken
+  double decode_tokens_per_second() const;  ///< 0 where none was
 };
 
 /// Ids of a prompt as the model wants it: BOS before it where the tokenizer adds one or the prompt is empty.
@@ -38,9 +41,11 @@ std::vector<int32_t> encode_prompt(const text::Tokenizer& tokenizer, const std::
 /// Throws Error (exit 3) when tokenizer and model do not belong together: more tokens than rows of the head.
 void check_tokenizer(const Model& model, const text::Tokenizer& tokenizer);
 
+/// Throws Error (exit 3) unless the two tokenizers have the same tokens.
+void check_draft(const text::Tokenizer& tokenizer, const text::Tokenizer& draft, const std::string& where);
+
 /// Generates after `prompt` until max_tokens, the end of the context, EOS (or BOS, which begins the next document), a stop string
-/// or an interrupt. `show` gets the text in pieces, as soon as each is certain. Throws Error (exit 3) when the prompt is longer
-/// than the context.
+/// or an interrupt. `show` gets the text in pieces, as soon as each is certain. Throws Error as positions_needed() does.
 Generated generate(Engine& engine, const text::Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
                    const GenerateOptions& options, const std::function<void(std::string_view)>& show);
 

@@ -18,7 +18,7 @@ KvFull::KvFull(int64_t needed, int64_t free, int64_t pages)
     : Error(Exit::kRefused,
             fmt::format("keys and values need {} more pages of {} positions, and {} of {} are free", needed, kPagePositions, free,
                         pages),
-            "give them more memory, or run fewer or shorter sequences") {}
+            "give them more memory (--kv-memory), or run fewer or shorter sequences") {}
 
 KvStore::KvStore(const model::Config& config, KvType type, uint64_t budget) : page_bytes_(kv_page_bytes(config, type)) {
   const uint64_t pages = std::min<uint64_t>(budget / static_cast<uint64_t>(page_bytes_), std::numeric_limits<int32_t>::max());

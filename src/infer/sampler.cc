@@ -32,7 +32,7 @@ void Sampler::set(const Sampling& sampling) {
   sampling_ = sampling;
 }
 
-int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> seen, uint64_t step) {
+void Sampler::filter(std::span<const float> logits, std::span<const int32_t> seen) {
   candidates_.resize(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i), 0};
   penalize(seen);
@@ -40,14 +40,23 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
   if (candidates_.empty()) throw bad_input("the model's output is not a number: its weights are damaged or overflowed");
   const Candidate best = *std::max_element(candidates_.begin(), candidates_.end(),
                                            [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; });
-  if (sampling_.temperature == 0) return best.token;
-
+  if (sampling_.temperature == 0) {
+    candidates_ = {{best.logit, best.token, 1}};
+    return;
+  }
   for (Candidate& c : candidates_)
     c.weight = std::exp((static_cast<double>(c.logit) - static_cast<double>(best.logit)) / sampling_.temperature);
   if (sampling_.top_k > 0) keep_top_k();
   if (sampling_.top_p < 1) keep_top_p();
   if (sampling_.min_p > 0) std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < sampling_.min_p; });
-  return draw(step);
+}
+
+std::vector<double> Sampler::probabilities(size_t size) const {
+  double total = 0;
+  for (const Candidate& c : candidates_) total += c.weight;
+  std::vector<double> p(size);
+  for (const Candidate& c : candidates_) p[static_cast<size_t>(c.token)] = c.weight / total;
+  return p;
 }
 
 void Sampler::penalize(std::span<const int32_t> seen) {
@@ -91,8 +100,7 @@ void Sampler::keep_top_p() {
 int32_t Sampler::draw(uint64_t step) const {
   double total = 0;
   for (const Candidate& c : candidates_) total += c.weight;
-  const double uniform = static_cast<double>(Rng(sampling_.seed, kSamplerStream).at(step) >> 11) * 0x1p-53;
-  double left = uniform * total;
+  double left = Rng(sampling_.seed, kSamplerStream).uniform_at(step) * total;
   for (const Candidate& c : candidates_) {
     left -= c.weight;
     if (left < 0) return c.token;

@@ -29,7 +29,16 @@ class Sampler {
   /// The next token: a pure function of the settings, `logits` (index = token; leave out rows that must not be drawn), `seen`
   /// (prompt and generated tokens) and `step`, the number of tokens generated before. Among equal logits the smaller id comes
   /// first. Throws Error when no logit is finite.
-  int32_t sample(std::span<const float> logits, std::span<const int32_t> seen, uint64_t step);
+  int32_t sample(std::span<const float> logits, std::span<const int32_t> seen, uint64_t step) {
+    filter(logits, seen);
+    return draw(step);
+  }
+
+  /// sample() in two steps: what may be drawn next, its probabilities after all filters (index = token; `size` of them), and the
+  /// draw.
+  void filter(std::span<const float> logits, std::span<const int32_t> seen);
+  std::vector<double> probabilities(size_t size) const;
+  int32_t draw(uint64_t step) const;
 
  private:
   struct Candidate {
@@ -38,7 +47,6 @@ class Sampler {
     double weight;  ///< exp((logit - largest) / temperature)
   };
   void penalize(std::span<const int32_t> seen);
-  int32_t draw(uint64_t step) const;
   void keep_top_k();
   void keep_top_p();
 

@@ -32,6 +32,30 @@ class Generate(Case):
         stopped = spectra_json("generate", self.model, "--prompt", "Zoo", "--stop", "named")
         self.assertEqual((stopped["text"], stopped["finish_reason"]), (" was a little girl ", "stop"))
 
+    def test_a_draft_model_changes_nothing_but_the_speed(self):
+        plain = spectra_json("generate", self.model, "--prompt", "One day", "--max-tokens", 100)
+        self.assertIsNone(plain["draft"])
+        result = spectra_json("generate", self.model, "--prompt", "One day", "--max-tokens", 100, "--draft", self.model, "--draft-tokens", 6)
+        self.assertEqual(result["ids"], plain["ids"])
+        draft = result["draft"]
+        self.assertEqual((draft["tokens"], draft["acceptance_rate"]), (6, 1))
+        self.assertEqual(draft["accepted"], draft["proposed"])
+        other = self.directory / "other"
+        spectra("init", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--vocab", 300, "--family", "float", "--out", other)
+        self.assert_bad_input("generate", self.model, "--prompt", "a", "--draft", other, says=("other",))
+        self.assert_bad_input("generate", self.model, "--prompt", "a", "--draft-tokens", 0, says=("--draft-tokens",), code=2)
+
+    def test_memory_for_keys_and_values(self):
+        model = self.directory / "wide"
+        spectra("init", "--hidden", 256, "--glu", 256, "--heads", 4, "--layers", 4, "--vocab", 512, "--family", "float",
+                "--tokenizer", self.model, "--out", model)
+        page = 4 * 256 * 2 * 64 * 4  # layers, D, keys and values, positions, fp32
+        fits = (1 << 20) // page * 64
+        text = spectra("generate", model, "--prompt", "", "--max-tokens", fits, "--kv-memory", 1).stdout
+        self.assertEqual(text, spectra("generate", model, "--prompt", "", "--max-tokens", fits).stdout)
+        self.assert_bad_input("generate", model, "--prompt", "", "--max-tokens", fits + 1, "--kv-memory", 1,
+                              says=("3 pages", "are 2", "--kv-memory"), code=5)
+
     def test_rolling_perplexity_of_a_text_within_the_context_is_the_reference(self):
         reference = json.loads((MODEL / "logprobs.jsonl").read_text().splitlines()[1])
         text = self.directory / "text.txt"

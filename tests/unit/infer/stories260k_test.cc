@@ -203,6 +203,28 @@ TEST_F(Stories260K, SamplingIsRepeatable) {
   EXPECT_NE(text(), first);
 }
 
+TEST_F(Stories260K, ADraftDoesNotChangeTheText) {
+  Engine engine(model_, {.activations = Activations::kFp32}), rounded(model_, {.activations = Activations::kBf16});
+  test::RandomModel random = test::random_model(model_->config, 0, 4);
+  random.config.max_position = 100;  // it falls silent before the text ends
+  test::write_unpacked(random, directory_ / "random");
+  Engine poor(load_model(directory_ / "random"), {.activations = Activations::kFp32});
+  GenerateOptions options;
+  options.max_tokens = 200;
+  const auto text = [&](Draft draft) {
+    options.draft = draft;
+    return generate(engine, *tokenizer_, encode_prompt(*tokenizer_, ""), options, {});
+  };
+  const Generated close = text({&rounded, 4}), far = text({&poor, 3});
+  EXPECT_EQ(close.text, read_file(source() / "greedy-bos-200.txt"));
+  EXPECT_EQ(far.text, close.text);
+  EXPECT_EQ(close.tokens.size(), 200u);
+  EXPECT_GT(close.accepted, 140);  // four of five tokens, less a few
+  EXPECT_LT(far.accepted, 20);
+  options.stops = {"named"};
+  EXPECT_EQ(text({&rounded, 4}).text, "Once upon a time, there was a little girl ");
+}
+
 TEST_F(Stories260K, ConvertKeepsTheBitsOfEveryWeight) {
   const std::string file = read_file(source() / "stories260K.bin");
   const auto* floats = reinterpret_cast<const float*>(file.data() + 28);
