@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "format/gguf.h"
 #include "infer/llama2c.h"
 #include "infer/weights.h"
 #include "model/convert.h"
@@ -82,13 +84,33 @@ void to_gguf(const Arguments& a) {
   finish(report, a, "gguf", format::ggml_type(type).name);
 }
 
+/// --type of a model directory; absent = as in the source.
+std::optional<DType> hf_type(const Arguments& a) {
+  if (a.type.empty()) return std::nullopt;
+  if (a.type == "f16") return DType::kF16;
+  if (a.type == "bf16") return DType::kBf16;
+  if (a.type == "f32") return DType::kF32;
+  throw usage(fmt::format("--type {} is for GGUF files", a.type), "a model directory holds f16, bf16 or f32");
+}
+
+void to_directory(const Arguments& a) {
+  const std::optional<DType> type = hf_type(a);
+  const auto report = fs::is_directory(a.in) ? model::convert_hf(a.in, a.out, type, !a.no_verify)
+                                             : model::import_gguf(a.in, a.out, type, a.tokenizer);
+  infer::load_model(a.out);  // what was written can be read
+  finish(report, a, "hf", type ? dtype_name(*type) : "the type of the file");
+}
+
 void run(const Arguments& a) {
   const bool gguf = a.to == "gguf" || (a.to.empty() && fs::path(a.out).extension() == ".gguf");
-  if (fs::is_directory(a.in)) {
-    if (!gguf) throw bad_input(fmt::format("{} is a model directory already", a.in), "add --to gguf");
+  if (gguf) {
+    if (!fs::is_directory(a.in))
+      throw usage("a GGUF file is written from a model directory", "convert to a directory first, and that to GGUF");
     return to_gguf(a);
   }
-  if (gguf) throw usage("a GGUF file is written from a model directory", "convert to a directory first, and that to GGUF");
+  if (fs::is_directory(a.in) && a.to.empty() && a.type.empty())
+    throw usage(fmt::format("{} is a model directory already", a.in), "say what to make of it: --to gguf, or --to hf --type f16");
+  if (fs::is_directory(a.in) || format::is_gguf(a.in)) return to_directory(a);
   from_llama2c(a);
 }
 
@@ -100,11 +122,11 @@ Command make_convert() {
   command.name = "convert";
   command.summary = "turn models into files of other tools, and those into model directories";
   command.options = {
-      {"IN", "model directory, or a llama2.c checkpoint, version 0 (.bin)", &a.in, true},
+      {"IN", "model directory, GGUF file, or llama2.c checkpoint, version 0 (.bin)", &a.in, true},
       {"OUT", "what to write: a model directory, or a GGUF file; must not exist", &a.out, true},
       {"--to", "gguf or hf (a model directory); by default gguf where OUT ends so", &a.to, false, false, {"hf", "gguf"}},
       {"--type",
-       "type of the weights written (default f16 for GGUF); tq1_0 and tq2_0 hold ternary weights exactly",
+       "type of the weights written (default: f16 for GGUF, else as they are); tq1_0 and tq2_0 hold ternary weights exactly",
        &a.type,
        false,
        false,
@@ -114,6 +136,8 @@ Command make_convert() {
   };
   command.run = [] { run(a); };
   command.examples = {"spectra convert TriLM_3.9B trilm-3.9b.gguf --type tq2_0",
+                      "spectra convert trilm-3.9b.gguf TriLM_3.9B_Unpacked",
+                      "spectra convert TriLM_3.9B TriLM_3.9B_fp16 --to hf --type f16",
                       "spectra convert stories260K.bin stories260K --tokenizer tok512.bin"};
   return command;
 }

@@ -2,16 +2,18 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "model/check_gguf.h"
 #include "model/pack.h"
 
 namespace spectra::cli {
 namespace {
 
 struct Options {
-  std::string model, format, out;
+  std::string model, format, out, check;
   bool no_verify = false;
 };
 
@@ -79,7 +81,44 @@ std::string as_json(const model::PackReport& report, const Options& options) {
   return document.dump();
 }
 
+std::string check_as_json(const model::GgufCheck& check, const Options& options) {
+  nlohmann::ordered_json differing = nlohmann::ordered_json::array();
+  for (const auto& tensor : check.tensors)
+    if (!tensor.exact())
+      differing.push_back({{"tensor", tensor.name},
+                           {"type", tensor.type},
+                           {"weights", tensor.difference.weights},
+                           {"relative_error", tensor.difference.relative()},
+                           {"problem", tensor.problem}});
+  return nlohmann::ordered_json{{"schema", "spectra.pack_check/1"}, {"model", options.model},          {"file", options.check},
+                                {"exact", check.exact()},           {"tensors", check.tensors.size()}, {"differing", differing},
+                                {"settings", check.settings}}
+      .dump();
+}
+
+/// Compares a GGUF file with the model; exit 4 where it holds anything else.
+void run_check(const Options& options) {
+  const model::GgufCheck check = model::check_gguf(options.check, options.model);
+  if (!check.exact()) global().exit_code = static_cast<int>(Exit::kThreshold);
+  if (global().json) return print_json(check_as_json(check, options));
+  int64_t exact = 0;
+  for (const auto& tensor : check.tensors) {
+    exact += tensor.exact() ? 1 : 0;
+    if (!tensor.problem.empty())
+      fmt::print("{} {}: {}\n", tensor.name, tensor.type, tensor.problem);
+    else if (!tensor.exact())
+      fmt::print("{} {}: {} weights differ, the furthest by {:.2g} of the largest weight\n", tensor.name, tensor.type,
+                 tensor.difference.weights, tensor.difference.relative());
+  }
+  for (const std::string& setting : check.settings) fmt::print("{}\n", setting);
+  fmt::print("{} of {} tensors hold the model's weights exactly\n", exact, check.tensors.size());
+}
+
 void run_pack(const Options& options) {
+  if (!options.check.empty()) return run_check(options);
+  if (options.format.empty() || options.out.empty())
+    throw Error(Exit::kUsage, fmt::format("spectra pack needs {}", options.format.empty() ? "--format" : "--out"),
+                "`spectra pack --help` explains it");
   const lowbit::Format format = lowbit::format_from_name(options.format);
   const Stopwatch time;
   const model::PackReport report =
@@ -104,13 +143,15 @@ Command make_pack() {
            {"--format",
             "bits a weight: 2bit and 1.6bit for ternary models, 1bit for binary ones",
             &options.format,
-            true,
+            false,
             false,
             {"2bit", "1.6bit", "1bit"}},
-           {"-o,--out", "directory of the packed model; must not exist", &options.out, true},
+           {"-o,--out", "directory of the packed model; must not exist", &options.out},
+           {"--check", "instead of packing, compare this GGUF file with the model: which tensors hold its weights exactly",
+            &options.check},
            {"--no-verify", "do not compare the model's files with the checksums in its spectra.json", &options.no_verify}},
           [] { run_pack(options); },
-          {"spectra pack TriLM_3.9B_Unpacked --format 1.6bit --out TriLM_3.9B"}};
+          {"spectra pack TriLM_3.9B_Unpacked --format 1.6bit --out TriLM_3.9B", "spectra pack TriLM_3.9B --check trilm-3.9b.gguf"}};
 }
 
 }  // namespace spectra::cli

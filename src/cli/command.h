@@ -31,6 +31,7 @@ struct Global {
   bool json = false;  ///< print exactly one JSON object on stdout
   bool quiet = false;
   int64_t threads = 0;  ///< 0 = all cores
+  int exit_code = 0;    ///< set by a command that printed its result but whose check did not pass (4)
 };
 Global& global();
 

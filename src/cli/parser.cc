@@ -80,7 +80,7 @@ int run_command(const Command& command, std::vector<std::string> arguments) {
   set_quiet(global().quiet);
   set_compute_threads(static_cast<int>(global().threads));
   command.run();
-  return 0;
+  return global().exit_code;
 }
 
 void print_error_as_json(const Error& error) {

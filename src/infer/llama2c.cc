@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "format/model_directory.h"
 #include "format/safetensors.h"
+#include "model/rope_order.h"
 #include "text/llama2c.h"
 #include "text/tokenizer.h"
 
@@ -59,7 +60,7 @@ struct Stack {
 std::vector<float> permuted(const float* rows, int64_t count, int64_t cols, int64_t head_dim) {
   std::vector<float> out(static_cast<size_t>(count * cols));
   for (int64_t r = 0; r < count; ++r)
-    std::memcpy(out.data() + r * cols, rows + llama2c_rope_row(r, head_dim) * cols, static_cast<size_t>(cols) * sizeof(float));
+    std::memcpy(out.data() + r * cols, rows + model::adjacent_row(r, head_dim) * cols, static_cast<size_t>(cols) * sizeof(float));
   return out;
 }
 
@@ -101,11 +102,6 @@ void write_tokenizer(const text::Tokenizer& tokenizer, const model::Config& conf
 }
 
 }  // namespace
-
-int64_t llama2c_rope_row(int64_t row, int64_t head_dim) {
-  const int64_t head = row / head_dim, i = row % head_dim, half = head_dim / 2;
-  return head * head_dim + (i < half ? 2 * i : 2 * (i - half) + 1);
-}
 
 Llama2c parse_llama2c(std::span<const std::byte> bytes, const std::string& where) {
   Llama2c result{read_header(bytes, where), {}};

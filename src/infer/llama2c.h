@@ -29,9 +29,6 @@ struct Llama2c {
 /// Checks `bytes` as a whole file. Throws Error (exit 3) where the header makes no sense or the size is not the one it implies.
 Llama2c parse_llama2c(std::span<const std::byte> bytes, const std::string& where);
 
-/// Row r of q or k, in Hugging Face order, is this row of llama2.c's matrix.
-int64_t llama2c_rope_row(int64_t row, int64_t head_dim);
-
 /// Writes model directory `out` (fp32, bitwise the values of the file) with the tokenizer of `tokenizer` (llama2.c's tok*.bin, or a
 /// tokenizer.json or a directory with one). Throws Error (exit 3) where they do not fit together or `out` exists; nothing
 /// half-written remains.

@@ -3,6 +3,7 @@
 // Models from and to the files of other tools. Everything is streamed: no conversion holds more than a part of a matrix, but for
 // finding codes, which holds one.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,5 +48,16 @@ struct ConvertReport {
 /// with one; empty = the model's own. Throws Error (exit 3) and leaves nothing where something does not fit.
 ConvertReport export_gguf(const fs::path& source, const fs::path& out, format::GgmlType type, const fs::path& tokenizer,
                           bool verify_checksums = true, int threads = 0);
+
+/// Writes the GGUF file `source` as a model directory. F32, F16 and BF16 keep their bits, but norms take the type of the embedding
+/// where it holds them; quantized weights become F16 where it holds every value, as it does those of TQ types, else F32. `type`: of
+/// all tensors instead. `tokenizer`: as above; empty = the file's own. Throws Error (exit 3) where the file is damaged or holds
+/// anything that has no place in a plain Llama model.
+ConvertReport import_gguf(const fs::path& source, const fs::path& out, const std::optional<DType>& type, const fs::path& tokenizer);
+
+/// Writes a model directory, packed or not, as another one with all weights of `type` (absent: those they have, or had before
+/// packing).
+ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std::optional<DType>& type,
+                         bool verify_checksums = true);
 
 }  // namespace spectra::model

@@ -19,6 +19,10 @@ def documented():
 
 
 class Json(harness.Case):
+    def checked(self, model, file):
+        spectra_json("convert", model, file)
+        return spectra_json("pack", model, "--check", file)
+
     def test_keys_are_the_documented_ones(self):
         d = self.directory
         train = ["train", harness.SOURCE / "recipes/demo-tri.toml", "--set", f"data.path={d}/data", "--set", "train.tokens=2048", "--set",
@@ -32,6 +36,7 @@ class Json(harness.Case):
             "train": spectra_json(*train, "--out", d / "run"),
             "report": spectra_json("report", d / "run", "--out", d / "report.html"),
             "pack": spectra_json("pack", checkpoint, "--format", "1.6bit", "--out", d / "packed"),
+            "pack --check": self.checked(d / "packed", d / "packed.gguf"),
             "unpack": spectra_json("unpack", d / "packed", "--out", d / "unpacked"),
             "generate": spectra_json("generate", d / "packed", "--prompt", "Once", "--max-tokens", 4),
             "perplexity": spectra_json("perplexity", d / "packed", "--text", harness.SOURCE / "README.md", "--window", 64),

@@ -270,10 +270,5 @@ TEST_F(Stories260K, DamagedCheckpointsAreRefusedAndLeaveNothing) {
   EXPECT_THROW(convert_llama2c(source() / "stories260K.bin", source() / "tok512.bin", directory_ / "model"), Error);
 }
 
-TEST(Llama2c, RopeRowsGoFromAdjacentToHalfSplitPairs) {
-  const std::vector<int64_t> expected = {0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11};
-  for (int64_t r = 0; r < 12; ++r) EXPECT_EQ(llama2c_rope_row(r, 6), expected[static_cast<size_t>(r)]);
-}
-
 }  // namespace
 }  // namespace spectra::infer
