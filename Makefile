@@ -22,7 +22,7 @@ test: setup
 	tests/run.sh
 
 format:
-	git ls-files '*.cc' '*.h' | xargs clang-format -i
+	git ls-files '*.cc' '*.h' '*.c' '*.hpp' '*.cpp' | xargs clang-format -i
 
 clean:
 	rm -rf build demo

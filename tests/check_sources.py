@@ -9,7 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A module may include itself and those before it.
 ORDER = ["base", "format", "text", "lowbit", "kernels", "ops", "model", "infer", "train", "quantize", "eval", "analysis", "suite",
-         "server", "cli"]
+         "server", "cli", "api"]
 MAX_LINES = 800
 HEAVY = {"nlohmann/json.hpp": ".h", "toml++/toml.h": ".h"}  # slow to compile: never in headers
 
@@ -38,17 +38,17 @@ def check_includes(problems):
 
 
 def check_files(problems):
-    for path in tracked("*.cc", "*.h", "*.py", "*.sh", "*.cmake", "*.js", "*.mjs", "*.html", "*.css"):
+    for path in tracked("*.cc", "*.h", "*.c", "*.hpp", "*.cpp", "*.py", "*.sh", "*.cmake", "*.js", "*.mjs", "*.html", "*.css"):
         text = path.read_text()
         lines = text.count("\n")
         if lines > MAX_LINES:
             problems.append(f"{path.relative_to(ROOT)}: {lines} lines, at most {MAX_LINES}")
-        if path.suffix in (".cc", ".h") and not text.startswith("// SPDX-License-Identifier: Apache-2.0\n"):
+        if path.suffix in (".cc", ".h", ".c", ".hpp", ".cpp") and not text.startswith("// SPDX-License-Identifier: Apache-2.0\n"):
             problems.append(f"{path.relative_to(ROOT)}: the first line must be the SPDX licence line")
 
 
 def check_format(problems):
-    sources = [str(path) for path in tracked("*.cc", "*.h")]
+    sources = [str(path) for path in tracked("*.cc", "*.h", "*.c", "*.hpp", "*.cpp")]
     result = subprocess.run(["clang-format", "--dry-run", "-Werror", *sources], capture_output=True, text=True)
     if result.returncode != 0:
         files = sorted({line.split(":")[0] for line in result.stderr.splitlines() if "error:" in line})

@@ -16,8 +16,21 @@
 
 namespace spectra {
 namespace {
+
 int pool_size = 0;
+
+/// Returns what it was before.
+int set_pool([[maybe_unused]] int threads) {
+#ifdef _OPENMP
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(threads);
+  return before;
+#else
+  return 1;
+#endif
 }
+
+}  // namespace
 
 void parallel_for(size_t count, const std::function<void(size_t)>& body, int threads) {
   const size_t workers = std::min(count, static_cast<size_t>(threads > 0 ? threads : cpu_count()));
@@ -48,12 +61,13 @@ void parallel_for(size_t count, const std::function<void(size_t)>& body, int thr
 
 int set_compute_threads(int threads) {
   pool_size = threads > 0 ? threads : cpu_count();
-#ifdef _OPENMP
-  omp_set_num_threads(pool_size);
-#endif
+  set_pool(pool_size);
   return pool_size;
 }
 
 int compute_threads() { return pool_size > 0 ? pool_size : set_compute_threads(0); }
+
+ScopedComputeThreads::ScopedComputeThreads(int threads) : before_(set_pool(threads)) {}
+ScopedComputeThreads::~ScopedComputeThreads() { set_pool(before_); }
 
 }  // namespace spectra

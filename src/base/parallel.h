@@ -14,4 +14,16 @@ void parallel_for(size_t count, const std::function<void(size_t)>& body, int thr
 int set_compute_threads(int threads);
 int compute_threads();
 
+/// Threads of the OpenMP pool of the calling thread, until the end of the scope.
+class ScopedComputeThreads {
+ public:
+  explicit ScopedComputeThreads(int threads);
+  ~ScopedComputeThreads();
+  ScopedComputeThreads(const ScopedComputeThreads&) = delete;
+  ScopedComputeThreads& operator=(const ScopedComputeThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace spectra

@@ -112,10 +112,11 @@ void run(const Arguments& a) {
   const bool stream = !global().json;
   bool started = false;  // the prompt is shown only once it was accepted
   const auto show = [&](std::string_view text) {
-    if (!stream) return;
+    if (!stream) return true;
     if (a.echo && !started) print_piece(a.prompt);
     started = true;
     print_piece(text);
+    return true;
   };
   const infer::Generated generated = infer::generate(engine, tokenizer, prompt, options, show);
   if (stream && ::isatty(STDOUT_FILENO) != 0) print_piece("\n");  // elsewhere stdout holds the text byte for byte

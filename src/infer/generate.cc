@@ -20,6 +20,8 @@ double Generated::prefill_tokens_per_second() const { return rate(prompt_tokens,
 double Generated::decode_tokens_per_second() const { return rate(decoded, decode_seconds); }
 
 std::vector<int32_t> encode_prompt(const text::Tokenizer& tokenizer, const std::string& prompt) {
+  if (prompt.empty() && tokenizer.bos() < 0)
+    throw bad_input("the prompt is empty, and the tokenizer has no token that begins a text", "give a prompt");
   std::vector<int32_t> ids;
   if (tokenizer.adds_bos() || prompt.empty()) ids.push_back(tokenizer.bos());
   for (const uint32_t id : tokenizer.encode(prompt)) ids.push_back(static_cast<int32_t>(id));
@@ -43,7 +45,7 @@ void check_draft(const text::Tokenizer& tokenizer, const text::Tokenizer& draft,
 }
 
 Generated generate(Engine& engine, const text::Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
-                   const GenerateOptions& options, const std::function<void(std::string_view)>& show) {
+                   const GenerateOptions& options, const std::function<bool(std::string_view)>& show) {
   SPECTRA_CHECK(!prompt.empty());
   positions_needed(engine, static_cast<int64_t>(prompt.size()), options.max_tokens);
   const int32_t ends[] = {engine.model().config.eos, tokenizer.eos(), tokenizer.bos()};
@@ -53,16 +55,18 @@ Generated generate(Engine& engine, const text::Tokenizer& tokenizer, const std::
   std::vector<int32_t> seen = prompt;
   Generated result;
   result.prompt_tokens = static_cast<int64_t>(prompt.size());
+  bool wanted = true;
   const auto emit = [&](const std::string& text) {
+    if (!wanted) return;
     result.text += text;
-    if (!text.empty() && show) show(text);
+    if (!text.empty() && show) wanted = show(text);
   };
   const auto take = [&](int32_t token) {  // false where the text ends
     if (std::find(std::begin(ends), std::end(ends), token) != std::end(ends)) return false;
     emit(stream.push(tokenizer.piece(static_cast<uint32_t>(token), seen.back())));
     seen.push_back(token);
     result.tokens.push_back(token);
-    return !stream.stopped();
+    return wanted && !stream.stopped();
   };
 
   for (bool more = true; more;) {
@@ -77,7 +81,7 @@ Generated generate(Engine& engine, const text::Tokenizer& tokenizer, const std::
       break;
     }
     for (size_t i = 0; i < tokens.size() && more; ++i) more = take(tokens[i]);
-    if (!more) result.finish = FinishReason::kStop;
+    if (!more) result.finish = wanted ? FinishReason::kStop : FinishReason::kInterrupted;
   }
   result.proposed = decoder.proposed();
   result.accepted = decoder.accepted();

@@ -35,7 +35,8 @@ struct Generated {
   double decode_tokens_per_second() const;  ///< 0 where none was
 };
 
-/// Ids of a prompt as the model wants it: BOS before it where the tokenizer adds one or the prompt is empty.
+/// Ids of a prompt as the model wants it: BOS before it where the tokenizer adds one or the prompt is empty. Throws Error (exit 3)
+/// where there is neither.
 std::vector<int32_t> encode_prompt(const text::Tokenizer& tokenizer, const std::string& prompt);
 
 /// Throws Error (exit 3) when tokenizer and model do not belong together: more tokens than rows of the head.
@@ -45,8 +46,9 @@ void check_tokenizer(const Model& model, const text::Tokenizer& tokenizer);
 void check_draft(const text::Tokenizer& tokenizer, const text::Tokenizer& draft, const std::string& where);
 
 /// Generates after `prompt` until max_tokens, the end of the context, EOS (or BOS, which begins the next document), a stop string
-/// or an interrupt. `show` gets the text in pieces, as soon as each is certain. Throws Error as positions_needed() does.
+/// or an interrupt. `show` gets the text in pieces, as soon as each is certain, and returns false to interrupt. Throws Error as
+/// positions_needed() does.
 Generated generate(Engine& engine, const text::Tokenizer& tokenizer, const std::vector<int32_t>& prompt,
-                   const GenerateOptions& options, const std::function<void(std::string_view)>& show);
+                   const GenerateOptions& options, const std::function<bool(std::string_view)>& show);
 
 }  // namespace spectra::infer

@@ -42,8 +42,10 @@ TEST_F(Stories260K, GreedyFromBosIsThePublishedText) {
   GenerateOptions options;
   options.max_tokens = 200;
   std::string streamed;
-  const Generated g =
-      generate(engine, *tokenizer_, encode_prompt(*tokenizer_, ""), options, [&](std::string_view piece) { streamed += piece; });
+  const Generated g = generate(engine, *tokenizer_, encode_prompt(*tokenizer_, ""), options, [&](std::string_view piece) {
+    streamed += piece;
+    return true;
+  });
   EXPECT_EQ(g.text, read_file(source() / "greedy-bos-200.txt"));
   EXPECT_EQ(streamed, g.text);
   EXPECT_EQ(g.tokens.size(), 200u);
