@@ -9,7 +9,7 @@ import subprocess
 import harness
 
 # What CI itself runs, or what only installs or builds: not run again from within a test.
-BUILD_COMMANDS = ("make", "cmake", "ctest", "git clone", "alias ")
+BUILD_COMMANDS = ("make", "cmake", "cpack", "ctest", "git clone", "alias ", "sudo ")
 
 
 def commands(text):
@@ -28,6 +28,10 @@ class Docs(harness.Case):
             (shutil.copytree if source.is_dir() else shutil.copy)(source, self.directory / entry)
         (self.directory / "build/release").mkdir(parents=True)
         (self.directory / "build/release/spectra").symlink_to(harness.BINARY)
+        prefix = self.directory / "installed"  # stands for the system's directories
+        subprocess.run(["cmake", "--install", harness.BINARY.parent, "--prefix", prefix], check=True, capture_output=True)
+        library = next(prefix.rglob("libspectra.so")).parent
+        self.installed = {"PKG_CONFIG_PATH": str(library / "pkgconfig"), "LD_LIBRARY_PATH": str(library)}
         self.run_line("DEMO_STORIES=2000 DEMO_TOKENS=100000 examples/demo.sh build/release/spectra demo")
         ran = 0
         for page in ["README.md", *sorted(str(p.relative_to(harness.SOURCE)) for p in (harness.SOURCE / "docs").glob("*.md"))]:
@@ -40,7 +44,7 @@ class Docs(harness.Case):
     def run_line(self, line):
         # A test may run as root, on fewer cores than ranks.
         mpi = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
-        environment = dict(os.environ, **mpi, PATH=f"{self.directory / 'build/release'}:{os.environ['PATH']}")
+        environment = dict(os.environ, **mpi, **self.installed, PATH=f"{self.directory / 'build/release'}:{os.environ['PATH']}")
         result = subprocess.run(["sh", "-c", line], cwd=self.directory, env=environment, capture_output=True, text=True, timeout=900)
         self.assertEqual(result.returncode, 0, f"{line}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
 
