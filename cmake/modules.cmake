@@ -36,6 +36,8 @@ function(spectra_module name)
     return()
   endif()
   add_library(spectra_${name} STATIC ${sources})
+  set_target_properties(spectra_${name} PROPERTIES  # so that it can be a part of libspectra.so
+    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_link_libraries(spectra_${name} PUBLIC spectra_flags ${SPECTRA_MODULES} PRIVATE ${ARGN})
   if(name STREQUAL "base")
     target_link_libraries(spectra_${name} PUBLIC fmt::fmt)

@@ -155,7 +155,7 @@ typedef struct spectra_generated {
   int64_t prompt_tokens;  /**< BOS counted */
   int32_t finish;         /**< a spectra_finish */
   double prefill_seconds; /**< for the prompt, after which the first token is known */
-  double decode_seconds;  /**< for the tokens after the first, callbacks counted */
+  double decode_seconds;  /**< for the tokens after the first, callbacks not counted */
 } spectra_generated;
 
 /**

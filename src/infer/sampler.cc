@@ -19,11 +19,11 @@ void require(bool ok, const char* option, double value, const char* allowed) {
 }  // namespace
 
 void validate(const Sampling& s) {
-  require(s.temperature >= 0 && std::isfinite(s.temperature), "--temperature", s.temperature, "0 (greedy) or more");
-  require(s.top_k >= 0, "--top-k", static_cast<double>(s.top_k), "0 (off) or more");
-  require(s.top_p > 0 && s.top_p <= 1, "--top-p", s.top_p, "above 0, at most 1 (off)");
-  require(s.min_p >= 0 && s.min_p <= 1, "--min-p", s.min_p, "0 (off) to 1");
-  require(s.repetition_penalty > 0 && std::isfinite(s.repetition_penalty), "--repetition-penalty", s.repetition_penalty,
+  require(s.temperature >= 0 && std::isfinite(s.temperature), "temperature", s.temperature, "0 (greedy) or more");
+  require(s.top_k >= 0, "top_k", static_cast<double>(s.top_k), "0 (off) or more");
+  require(s.top_p > 0 && s.top_p <= 1, "top_p", s.top_p, "above 0, at most 1 (off)");
+  require(s.min_p >= 0 && s.min_p <= 1, "min_p", s.min_p, "0 (off) to 1");
+  require(s.repetition_penalty > 0 && std::isfinite(s.repetition_penalty), "repetition_penalty", s.repetition_penalty,
           "above 0; 1 is off, 1.1 is usual");
 }
 

@@ -69,7 +69,7 @@ class Generate(Case):
     def test_bad_input(self):
         self.assert_bad_input("generate", self.model, "--prompt", "word " * 600, says=("512", "context"))
         self.assert_bad_input("generate", self.model, "--prompt", "a", "--activations", "int8", says=("not packed",))
-        self.assert_bad_input("generate", self.model, "--prompt", "a", "--top-p", "0", says=("--top-p",), code=2)
+        self.assert_bad_input("generate", self.model, "--prompt", "a", "--top-p", "0", says=("top_p",), code=2)
         cut = self.directory / "cut.bin"
         cut.write_bytes((MODEL / "stories260K.bin").read_bytes()[:500_000])
         self.assert_bad_input("convert", cut, self.directory / "out", "--tokenizer", MODEL / "tok512.bin", says=("cut.bin", "truncated"))

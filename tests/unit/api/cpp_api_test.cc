@@ -329,10 +329,10 @@ TEST_F(CppApi, OptionsOutOfRangeAreNamed) {
   refused("max_tokens", [](GenerateOptions& o) { o.max_tokens = -1; });
   refused("temperature", [](GenerateOptions& o) { o.temperature = -1; });
   refused("temperature", [](GenerateOptions& o) { o.temperature = std::nan(""); });
-  refused("top", [](GenerateOptions& o) { o.top_k = -1; });
-  refused("top", [](GenerateOptions& o) { o.top_p = 0; });
-  refused("min", [](GenerateOptions& o) { o.min_p = 2; });
-  refused("repetition", [](GenerateOptions& o) { o.repetition_penalty = 0; });
+  refused("top_k", [](GenerateOptions& o) { o.top_k = -1; });
+  refused("top_p", [](GenerateOptions& o) { o.top_p = 0; });
+  refused("min_p", [](GenerateOptions& o) { o.min_p = 2; });
+  refused("repetition_penalty", [](GenerateOptions& o) { o.repetition_penalty = 0; });
 }
 
 TEST_F(CppApi, TwoModelsAndThreadsDoNotDisturbEachOther) {

@@ -280,7 +280,7 @@ TEST_F(Batchers, WhatCannotRunIsRefusedWithTheNumbers) {
   refused({}, Exit::kBadInput, {"no tokens"});
   refused({.prompt = tokens(261, 1)}, Exit::kBadInput, {"261", "260"});
   refused({.prompt = {3, 150}}, Exit::kBadInput, {"150"});
-  refused({.prompt = {3}, .sampling = {.top_p = 0}}, Exit::kUsage, {"--top-p"});
+  refused({.prompt = {3}, .sampling = {.top_p = 0}}, Exit::kUsage, {"top_p"});
   refused({.prompt = tokens(120, 1), .max_tokens = 10}, Exit::kRefused, {"120", "10", "3 pages", "are 2"});
   Result fits;
   batcher.submit(watched({.prompt = tokens(120, 1), .max_tokens = 9}, fits));
