@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "cli/command.h"
 #include "infer/generate.h"
 
@@ -20,6 +21,10 @@ struct Arguments {
   std::vector<std::string> stops;
   bool echo = false;
 };
+
+constexpr int64_t kLargestMiB = int64_t{1} << 40;
+
+uint64_t kv_bytes(const Arguments& a) { return static_cast<uint64_t>(a.kv_memory) << 20; }
 
 infer::GenerateOptions options_of(const Arguments& a) {
   infer::GenerateOptions options;
@@ -38,8 +43,9 @@ infer::GenerateOptions options_of(const Arguments& a) {
     throw Error(Exit::kUsage, fmt::format("--max-tokens {} is out of range", a.max_tokens), "allowed: 0 or more");
   if (a.draft_tokens < 1)
     throw Error(Exit::kUsage, fmt::format("--draft-tokens {} is out of range", a.draft_tokens), "allowed: 1 or more");
-  if (a.kv_memory < 0)
+  if (a.kv_memory < 0 || a.kv_memory > kLargestMiB)
     throw Error(Exit::kUsage, fmt::format("--kv-memory {} is out of range", a.kv_memory), "allowed: 1 or more MiB");
+  require_memory(kv_bytes(a), "keys and values", "give --kv-memory less");
   if (a.temperature == 0 && (a.top_k > 0 || a.top_p < 1 || a.min_p > 0 || a.seed != 0))
     log_warning("--temperature is 0 (greedy): --top-k, --top-p, --min-p and --seed change nothing");
   return options;
@@ -102,7 +108,7 @@ void run(const Arguments& a) {
   infer::GenerateOptions options = options_of(a);
   const auto model = infer::load_model(a.model);
   const infer::Activations activations = activations_of(a.activations, *model);
-  infer::Engine engine(model, {.activations = activations, .kv_bytes = static_cast<uint64_t>(a.kv_memory) << 20});
+  infer::Engine engine(model, {.activations = activations, .kv_bytes = kv_bytes(a)});
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(*model, tokenizer);
   const std::unique_ptr<infer::Engine> draft = load_draft(a, tokenizer);

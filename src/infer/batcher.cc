@@ -2,9 +2,10 @@
 #include "infer/batcher.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "infer/limits.h"
 
 namespace spectra::infer {
@@ -12,6 +13,20 @@ namespace {
 
 // Logits of prompt tokens wanted of one step: 64 x 50304 floats are 13 MB.
 constexpr int64_t kScoredRows = 64;
+
+/// The `count` largest, with their logprobs; what is not finite is left out.
+std::vector<TopToken> largest(std::span<const float> logits, int64_t count, float log_sum) {
+  std::vector<TopToken> top;
+  const auto larger = [](float logit, const TopToken& other) { return logit > other.logprob; };  // still a logit
+  for (size_t id = 0; id < logits.size(); ++id) {
+    const bool full = static_cast<int64_t>(top.size()) == count;
+    if (!std::isfinite(logits[id]) || (full && !larger(logits[id], top.back()))) continue;
+    if (full) top.pop_back();
+    top.insert(std::upper_bound(top.begin(), top.end(), logits[id], larger), {static_cast<int32_t>(id), logits[id]});
+  }
+  for (TopToken& token : top) token.logprob -= log_sum;
+  return top;
+}
 
 }  // namespace
 
@@ -43,8 +58,7 @@ struct Batcher::Active {
   int64_t last_scored(int64_t end) const { return scored ? 0 : std::min(end, prompt_size - 1); }
 };
 
-Batcher::Batcher(Engine& engine, const Options& options)
-    : engine_(engine), options_(options), prefixes_(engine.kv()), sampler_(Sampling()) {
+Batcher::Batcher(Engine& engine, const Options& options) : engine_(engine), options_(options), prefixes_(engine.kv()) {
   SPECTRA_CHECK(options.max_running > 0 && options.batch_tokens >= options.max_running, "{} tokens, {} requests",
                 options.batch_tokens, options.max_running);
   publish();
@@ -130,6 +144,7 @@ bool Batcher::step() {
   if (!batch_.tokens.empty()) {
     const Output output = engine_.forward(batch_);
     totals_.computed_tokens += static_cast<int64_t>(batch_.tokens.size());
+    evaluate(output);
     for (const auto& r : running_) {
       if (r->count == 0) continue;
       const int64_t from = r->computed;
@@ -137,7 +152,7 @@ bool Batcher::step() {
         score_prompt(*r, output);
         r->computed += r->count;
         store_prefix(*r, from);
-        if (r->pending() == 0) draw(*r, output);
+        if (r->pending() == 0) draw(*r);
       } catch (...) {
         finish(*r, FinishReason::kFailed, std::current_exception());
       }
@@ -151,6 +166,7 @@ bool Batcher::step() {
 /// Fills batch_. Older requests come first, so that a younger one can still be preempted for them.
 void Batcher::plan() {
   batch_ = {};
+  rows_.clear();
   planned_pages_ = 0;
   scored_rows_ = 0;
   int64_t left = options_.batch_tokens;  // for prompts
@@ -235,14 +251,18 @@ void Batcher::schedule(Active& r, int64_t count) {
   r.first_target = batch_.targets.size();
   for (int64_t i = r.first_scored(); i < r.last_scored(r.computed + count); ++i) {
     const auto at = static_cast<int32_t>(row + i - r.computed);
+    const int32_t next = r.tokens[static_cast<size_t>(i) + 1];
     if (r.request.logprobs > 0) {
       batch_.logits_at.push_back(at);
+      rows_.push_back({&r, next, {}, nullptr});
       ++scored_rows_;
     } else {
-      batch_.targets.push_back({at, r.tokens[static_cast<size_t>(i) + 1]});
+      batch_.targets.push_back({at, next});
     }
   }
-  if (count == r.pending()) batch_.logits_at.push_back(static_cast<int32_t>(row + count) - 1);
+  if (count < r.pending() || r.generated() >= r.request.max_tokens) return;
+  batch_.logits_at.push_back(static_cast<int32_t>(row + count) - 1);
+  rows_.push_back({&r, -1, {}, nullptr});
 }
 
 /// Makes the pages that were filled by tokens from `from` on findable.
@@ -254,57 +274,66 @@ void Batcher::store_prefix(Active& r, int64_t from) {
                              pages[static_cast<size_t>(page)]);
 }
 
-/// Reads what schedule() asked for. first_row and first_target then are those of the last token's logits.
-void Batcher::score_prompt(Active& r, const Output& output) {
+/// Fills rows_, on all threads: a vocabulary is long, and callbacks need one thread.
+void Batcher::evaluate(const Output& output) {
   const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
+  while (static_cast<int>(samplers_.size()) < compute_threads()) samplers_.emplace_back(Sampling());
+#pragma omp parallel for schedule(static, 1) if (rows_.size() > 1)
+  for (size_t thread = 0; thread < samplers_.size(); ++thread)
+    for (size_t i = thread; i < rows_.size(); i += samplers_.size())
+      evaluate(rows_[i], output.logits.data() + i * vocab, samplers_[thread]);
+}
+
+/// `logits` (V): what a row is made from.
+void Batcher::evaluate(Row& row, const float* logits, Sampler& sampler) const try {
+  const Active& r = *row.request;
+  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
+  const std::span<const float> real(logits, options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : vocab);
+  Token& token = row.token;
+  token.id = row.id;
+  if (token.id < 0) {
+    sampler.set(r.request.sampling);
+    token.id = sampler.sample(real, r.tokens, static_cast<uint64_t>(r.generated()));
+    token.stop = std::find(r.request.stop_ids.begin(), r.request.stop_ids.end(), token.id) != r.request.stop_ids.end();
+  }
+  if (r.request.logprobs < 0) return;
+  const float log_sum = kernels::kernels().log_sum_exp(logits, vocab);
+  token.logprob = logits[token.id] - log_sum;
+  if (r.request.logprobs > 0) token.top = largest(real, r.request.logprobs, log_sum);
+} catch (...) {
+  row.error = std::current_exception();
+}
+
+/// Reads what schedule() asked for of the prompt. first_row then is that of the last token.
+void Batcher::score_prompt(Active& r, const Output& output) {
   for (int64_t i = r.first_scored(); i < r.last_scored(r.computed + r.count); ++i) {
-    const int32_t id = r.tokens[static_cast<size_t>(i) + 1];
-    if (r.request.logprobs > 0)
-      r.scores.push_back(describe(r, id, output.logits.data() + r.first_row++ * vocab));
-    else
-      r.scores.push_back({.id = id, .logprob = output.scores[r.first_target++].logprob});
+    if (r.request.logprobs > 0) {
+      Row& row = rows_[r.first_row++];
+      if (row.error) std::rethrow_exception(row.error);
+      r.scores.push_back(std::move(row.token));
+    } else {
+      r.scores.push_back({.id = r.tokens[static_cast<size_t>(i) + 1], .logprob = output.scores[r.first_target++].logprob});
+    }
   }
   if (r.scored || static_cast<int64_t>(r.scores.size()) < r.prompt_size - 1) return;
   r.scored = true;
   if (r.request.on_prompt) r.request.on_prompt(r.scores);
 }
 
-/// The next token, from the logits of the last one.
-void Batcher::draw(Active& r, const Output& output) {
+/// Takes the token that was drawn, all others being computed.
+void Batcher::draw(Active& r) {
   if (r.generated() >= r.request.max_tokens) return finish(r, FinishReason::kLength);
-  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
-  const float* logits = output.logits.data() + r.first_row * vocab;
-  sampler_.set(r.request.sampling);
-  const size_t drawn = options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : vocab;
-  Token token = describe(r, sampler_.sample({logits, drawn}, r.tokens, static_cast<uint64_t>(r.generated())), logits);
-  token.stop = std::find(r.request.stop_ids.begin(), r.request.stop_ids.end(), token.id) != r.request.stop_ids.end();
-  if (!token.stop) {
-    r.tokens.push_back(token.id);
+  const Row& row = rows_[r.first_row];
+  if (row.error) std::rethrow_exception(row.error);
+  if (!row.token.stop) {
+    r.tokens.push_back(row.token.id);
     ++totals_.generated_tokens;
   }
-  const bool more = !r.request.on_token || r.request.on_token(token);
-  if (token.stop || !more)
+  const bool more = !r.request.on_token || r.request.on_token(row.token);
+  if (row.token.stop || !more)
     finish(r, FinishReason::kStop);
   else if (r.generated() >= r.request.max_tokens || r.computed >= engine_.context())
     finish(r, FinishReason::kLength);
-}
-
-/// A token beside what its request wants to know of it; `logits` (V) are those it was drawn from.
-Token Batcher::describe(const Active& r, int32_t id, const float* logits) const {
-  Token token{.id = id};
-  if (r.request.logprobs < 0) return token;
-  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
-  const float log_sum = kernels::kernels().log_sum_exp(logits, vocab);
-  token.logprob = logits[id] - log_sum;
-  if (r.request.logprobs == 0) return token;
-  std::vector<int32_t> order(options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : vocab);
-  std::iota(order.begin(), order.end(), 0);
-  const auto count = static_cast<ptrdiff_t>(std::min<size_t>(order.size(), static_cast<size_t>(r.request.logprobs)));
-  std::partial_sort(order.begin(), order.begin() + count, order.end(),
-                    [logits](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-  for (ptrdiff_t i = 0; i < count; ++i)
-    token.top.push_back({order[static_cast<size_t>(i)], logits[order[static_cast<size_t>(i)]] - log_sum});
-  return token;
 }
 
 void Batcher::finish(Active& r, FinishReason reason, std::exception_ptr error) {

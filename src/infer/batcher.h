@@ -110,20 +110,30 @@ class Batcher {
   void preempt_youngest();
   void schedule(Active& r, int64_t count);
   void store_prefix(Active& r, int64_t from);
+  void evaluate(const Output& output);
   void score_prompt(Active& r, const Output& output);
-  void draw(Active& r, const Output& output);
-  Token describe(const Active& r, int32_t id, const float* logits) const;
+  void draw(Active& r);
   void finish(Active& r, FinishReason reason, std::exception_ptr error = nullptr);
   void publish();
 
   Engine& engine_;
   const Options options_;
   PrefixIndex prefixes_;
-  Sampler sampler_;
+  std::vector<Sampler> samplers_;  // one a thread
   Queue running_, waiting_;
+
+  /// What is to be made of one row of logits.
+  struct Row {
+    const Active* request;
+    int32_t id;  // the token that comes after it; -1 = is to be drawn
+    Token token;
+    std::exception_ptr error;  // where there is no token
+  };
+  void evaluate(Row& row, const float* logits, Sampler& sampler) const;
 
   // Of the step being made.
   Batch batch_;
+  std::vector<Row> rows_;      // of batch_.logits_at
   int64_t planned_pages_ = 0;  // that the batch will claim
   int64_t scored_rows_ = 0;    // logits wanted of prompts
   Stats totals_;

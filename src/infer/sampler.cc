@@ -33,20 +33,27 @@ void Sampler::set(const Sampling& sampling) {
 }
 
 void Sampler::filter(std::span<const float> logits, std::span<const int32_t> seen) {
-  candidates_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i), 0};
-  penalize(seen);
-  std::erase_if(candidates_, [](const Candidate& c) { return !std::isfinite(c.logit); });
+  const bool greedy = sampling_.temperature == 0;
+  candidates_.clear();
+  if (greedy && sampling_.repetition_penalty == 1) {  // the same as below, without a list of all tokens
+    for (size_t i = 0; i < logits.size(); ++i)
+      if (std::isfinite(logits[i]) && (candidates_.empty() || logits[i] > candidates_[0].logit))
+        candidates_.assign(1, {logits[i], static_cast<int32_t>(i), 1});
+  } else {
+    for (size_t i = 0; i < logits.size(); ++i) candidates_.push_back({logits[i], static_cast<int32_t>(i), 1});
+    penalize(seen);
+    std::erase_if(candidates_, [](const Candidate& c) { return !std::isfinite(c.logit); });
+  }
   if (candidates_.empty()) throw bad_input("the model's output is not a number: its weights are damaged or overflowed");
   const Candidate best = *std::max_element(candidates_.begin(), candidates_.end(),
                                            [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; });
-  if (sampling_.temperature == 0) {
-    candidates_ = {{best.logit, best.token, 1}};
+  if (greedy) {
+    candidates_.assign(1, best);
     return;
   }
+  if (sampling_.top_k > 0) keep_top_k();
   for (Candidate& c : candidates_)
     c.weight = std::exp((static_cast<double>(c.logit) - static_cast<double>(best.logit)) / sampling_.temperature);
-  if (sampling_.top_k > 0) keep_top_k();
   if (sampling_.top_p < 1) keep_top_p();
   if (sampling_.min_p > 0) std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < sampling_.min_p; });
 }

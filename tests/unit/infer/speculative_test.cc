@@ -101,31 +101,31 @@ double chi_square_deviation(std::map<std::vector<int32_t>, double> counts, const
 TEST_F(Speculative, DrawsAreDistributedAsTheLargeModelsAlone) {
   Engine target(models_[0], memory()), draft(models_[1], memory());
   const int draws = 6000;
-  const Sampling settings[] = {{.temperature = 1},
-                               {.temperature = 0.7, .top_k = 3},
-                               {.temperature = 1.5, .top_p = 0.8},
-                               {.temperature = 1, .min_p = 0.2},
-                               {.repetition_penalty = 6, .temperature = 1}};
-  for (const Sampling& setting : settings)
-    for (const int64_t proposals : {1, 3}) {
-      Sampler sampler(setting);
-      std::map<std::vector<int32_t>, double> expected, of_draft, counts;
-      exact(target, sampler, prompt_, 4, 1, expected);  // the last three of four tokens
-      exact(draft, sampler, prompt_, 4, 1, of_draft);
-      int64_t accepted = 0;
-      for (int i = 0; i < draws; ++i) {
-        Sampling seeded = setting;
-        seeded.seed = static_cast<uint64_t>(i);
-        Decoder decoder(target, {&draft, proposals}, seeded, kVocab);
-        const std::vector<int32_t> tokens = decode(decoder, prompt_, 4);
-        ++counts[{tokens.begin() + 1, tokens.end()}];
-        accepted += decoder.accepted();
-      }
-      EXPECT_GT(expected.size(), 10u);
-      EXPECT_LT(std::abs(chi_square_deviation(counts, expected, draws)), 4) << setting.temperature << " " << proposals;
-      EXPECT_GT(chi_square_deviation(counts, of_draft, draws), 10);  // the test would see the draft's own draws
-      EXPECT_GT(accepted, draws / 5);
+  const std::pair<Sampling, int64_t> settings[] = {{{.temperature = 1}, 1},
+                                                   {{.temperature = 1}, 3},
+                                                   {{.temperature = 0.7, .top_k = 3}, 2},
+                                                   {{.temperature = 1.5, .top_p = 0.8}, 3},
+                                                   {{.temperature = 1, .min_p = 0.2}, 3},
+                                                   {{.repetition_penalty = 6, .temperature = 1}, 3}};
+  for (const auto& [setting, proposals] : settings) {
+    Sampler sampler(setting);
+    std::map<std::vector<int32_t>, double> expected, of_draft, counts;
+    exact(target, sampler, prompt_, 4, 1, expected);  // the last three of four tokens
+    exact(draft, sampler, prompt_, 4, 1, of_draft);
+    int64_t accepted = 0;
+    for (int i = 0; i < draws; ++i) {
+      Sampling seeded = setting;
+      seeded.seed = static_cast<uint64_t>(i);
+      Decoder decoder(target, {&draft, proposals}, seeded, kVocab);
+      const std::vector<int32_t> tokens = decode(decoder, prompt_, 4);
+      ++counts[{tokens.begin() + 1, tokens.end()}];
+      accepted += decoder.accepted();
     }
+    EXPECT_GT(expected.size(), 10u);
+    EXPECT_LT(std::abs(chi_square_deviation(counts, expected, draws)), 4) << setting.temperature << " " << proposals;
+    EXPECT_GT(chi_square_deviation(counts, of_draft, draws), 10);  // the test would see the draft's own draws
+    EXPECT_GT(accepted, draws / 5);
+  }
 }
 
 TEST_F(Speculative, AModelThatProposesToItselfIsAlwaysAccepted) {
