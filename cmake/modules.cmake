@@ -1,6 +1,6 @@
 # spectra_module(NAME LIBRARY...): a static library of src/NAME/**/*.cc that uses the modules declared before it.
 # An optional part has two folders, X and no_X: sources in the folder named by spectra_other_folder are left out.
-# Files named *_avx2.cc, *_avx512.cc, *_avx512vnni.cc or *_avx512bf16.cc are compiled for that instruction set.
+# Files named *_avx2.cc, *_avxvnni.cc, *_avx512.cc, *_avx512vnni.cc, *_avx512vbmi.cc or *_avx512bf16.cc are compiled for that instruction set.
 set(SPECTRA_MODULES "")
 
 set(isa_avx2 -mavx2 -mfma -mf16c)
@@ -10,6 +10,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND isa_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 set(isa_avx512vnni ${isa_avx512} -mavx512vnni)
+set(isa_avx512vbmi ${isa_avx512vnni} -mavx512vbmi)
+set(isa_avxvnni ${isa_avx2} -mavxvnni)
 set(isa_avx512bf16 ${isa_avx512} -mavx512bf16)
 
 function(spectra_module name)
@@ -21,7 +23,7 @@ function(spectra_module name)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set(x86 ON)
   endif()
-  foreach(isa avx2 avx512 avx512vnni avx512bf16)
+  foreach(isa avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf16)
     foreach(source ${sources})
       if(source MATCHES "_${isa}\\.cc$")
         if(x86)

@@ -82,14 +82,16 @@ class Survey {
     const model::PackedMatrix matrix = model::packed_matrix(directory_, *packed_, parameter);
     MatrixStatistics statistics{parameter, matrix.codes.size() + 4 * matrix.scales.size() + 4 * matrix.bounds.size(), matrix.scales,
                                 0};
-    std::vector<int8_t> codes(static_cast<size_t>(matrix.cols));
-    for (int64_t row = 0; row < matrix.rows; ++row) {
-      const uint8_t* bytes = matrix.codes.data() + row * matrix.row_bytes;
-      if (!lowbit::valid_row(matrix.format, bytes, matrix.cols))
-        throw bad_input(fmt::format("{}: tensor {}: row {} holds bytes that no {} row has", directory_.path().string(),
-                                    model::packed_names(parameter.name).packed, row, lowbit::format_name(matrix.format)),
+    const lowbit::Layout& layout = matrix.layout;
+    std::vector<int8_t> codes;
+    for (int64_t tile = 0; tile < layout.tiles(); ++tile) {
+      const int64_t first = tile * lowbit::kTileRows;
+      if (!lowbit::valid_tile(layout, tile, matrix.tile(tile)))
+        throw bad_input(fmt::format("{}: tensor {}: rows from {} on hold bytes that {} does not have", directory_.path().string(),
+                                    model::packed_names(parameter.name).packed, first, lowbit::format_name(layout.format)),
                         "the file is damaged: copy it again, or pack the model again");
-      lowbit::unpack_row(matrix.format, bytes, matrix.cols, codes.data());
+      codes.resize(static_cast<size_t>(std::min(lowbit::kTileRows, layout.rows - first) * layout.cols));
+      lowbit::unpack_tile(layout, tile, matrix.tile(tile), codes.data());
       statistics.zeros += count_zeros(codes);
     }
     return statistics;

@@ -4,75 +4,73 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
-#include <memory>
-#include <thread>
+#include <cstring>
 #include <vector>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/system.h"
+#include "base/team.h"
 
 namespace spectra {
 namespace {
 
-constexpr int kRepeats = 3;
+constexpr size_t kAhead = 8192;  // bytes, as the kernels prefetch
 
-/// One thread's part, on huge pages where the kernel gives them: otherwise address translation is measured too.
-class Region {
- public:
-  explicit Region(size_t bytes) : bytes_(bytes) {
-    data_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data_ == MAP_FAILED) throw io_error("allocate", "memory to measure its bandwidth");
-    ::madvise(data_, bytes, MADV_HUGEPAGE);
-    std::fill_n(static_cast<uint64_t*>(data_), bytes / 8, uint64_t{1});
-  }
-  ~Region() { ::munmap(data_, bytes_); }
-  Region(const Region&) = delete;
-  Region& operator=(const Region&) = delete;
-
-  uint64_t sum() const {
-    const auto* p = static_cast<const uint64_t*>(data_);
-    uint64_t sums[8] = {};  // independent, so that loads do not wait for additions
-    for (size_t i = 0; i + 8 <= bytes_ / 8; i += 8)
-      for (size_t k = 0; k < 8; ++k) sums[k] += p[i + k];
-    return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
-  }
-
- private:
-  size_t bytes_;
-  void* data_;
-};
+/// Sum of the words of `streams` equal parts of [p, p + bytes), read side by side.
+template <size_t streams, bool prefetch>
+uint64_t sum(const std::byte* p, size_t bytes) {
+  const auto* words = reinterpret_cast<const uint64_t*>(p);
+  const size_t part = bytes / sizeof(uint64_t) / streams;
+  uint64_t sums[8] = {};  // independent, so that loads do not wait for additions
+  for (size_t i = 0; i + 8 <= part; i += 8)
+    for (size_t s = 0; s < streams; ++s) {
+      const uint64_t* at = words + s * part + i;
+      if (prefetch) __builtin_prefetch(reinterpret_cast<const std::byte*>(at) + kAhead);
+      for (size_t k = 0; k < 8; ++k) sums[k] += at[k];
+    }
+  return sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7];
+}
 
 }  // namespace
 
-double memory_read_bandwidth(int threads, size_t bytes) {
+BandwidthProbe::BandwidthProbe(size_t bytes) : bytes_(bytes) {
   require_memory(bytes, "measuring the memory bandwidth", "close other programs");
-  const size_t workers = static_cast<size_t>(threads > 0 ? threads : cpu_count());
-  const size_t part = bytes / workers / 64 * 64;
-  std::vector<std::unique_ptr<Region>> regions(workers);
+  memory_ = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory_ == MAP_FAILED) throw io_error("allocate", "memory to measure its bandwidth");
+  ::madvise(memory_, bytes, MADV_HUGEPAGE);
+  std::memset(memory_, 1, bytes);
+}
+
+BandwidthProbe::~BandwidthProbe() { ::munmap(memory_, bytes_); }
+
+double BandwidthProbe::measure(int threads) const {
+  using Sum = uint64_t (*)(const std::byte*, size_t);
   double best = 0;
-  std::atomic<uint64_t> total{0};
-  for (int repeat = -1; repeat < kRepeats; ++repeat) {  // the first only fills, each thread its own part (NUMA)
-    std::atomic<size_t> waiting{workers};
-    std::vector<std::thread> pool;
-    std::vector<double> begins(workers), ends(workers);
-    const Stopwatch time;
-    for (size_t w = 0; w < workers; ++w)
-      pool.emplace_back([&, w] {
-        if (repeat < 0) regions[w] = std::make_unique<Region>(part);
-        --waiting;
-        while (waiting > 0) std::this_thread::yield();
-        begins[w] = time.seconds();
-        if (repeat >= 0) total += regions[w]->sum();
-        ends[w] = time.seconds();
-      });
-    for (std::thread& thread : pool) thread.join();
-    const double seconds = *std::max_element(ends.begin(), ends.end()) - *std::min_element(begins.begin(), begins.end());
-    if (repeat >= 0) best = std::max(best, static_cast<double>(part * workers) / seconds);
+  for (const Sum loop : {Sum(sum<1, false>), Sum(sum<1, true>), Sum(sum<4, false>)}) {
+    std::vector<uint64_t> sums(static_cast<size_t>(threads));
+    double seconds = 0;
+    run_team(threads, [&](Team& team) {
+      const Team::Range mine = team.share(static_cast<int64_t>(bytes_), 4096);
+      team.barrier();
+      const Stopwatch time;
+      sums[static_cast<size_t>(team.rank())] =
+          loop(static_cast<const std::byte*>(memory_) + mine.begin, static_cast<size_t>(mine.end - mine.begin));
+      team.barrier();
+      if (team.rank() == 0) seconds = time.seconds();
+    });
+    SPECTRA_CHECK(std::all_of(sums.begin(), sums.end(), [](uint64_t s) { return s != 0; }));  // or the loops would be left out
+    best = std::max(best, static_cast<double>(bytes_) / seconds);
   }
-  SPECTRA_CHECK(total == kRepeats * workers * (part / 8), "total={}", total.load());
+  return best;
+}
+
+double memory_read_bandwidth(int threads) {
+  const BandwidthProbe probe;
+  const int count = threads > 0 ? threads : cpu_count();
+  double best = 0;
+  for (int repeat = 0; repeat < 3; ++repeat) best = std::max(best, probe.measure(count));
   return best;
 }
 

@@ -1,143 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "cli/bench.h"
 #include "cli/command.h"
-#include "train/train_benchmark.h"
+#include "model/config.h"
 
 namespace spectra::cli {
 namespace {
 
-using nlohmann::ordered_json;
-
 struct Options {
-  bool train = false;
+  std::string model, activations = "auto", kv = "auto";
+  bool csv = false, train = false, no_limits = false;
+  infer::BenchmarkOptions inference;
   train::TrainBenchmarkOptions steps{"", "ternary", 0, 0, 0, 0, 0, 4, 512, "auto", 10, 3};
 };
 
-void check(const Options& options) {
-  if (!options.train)
-    throw Error(Exit::kUsage, "bench without --train: nothing else is measured yet",
-                "for the speed of training: spectra bench --train --size 99M");
-  const auto positive = [](const char* name, int64_t value) {
-    if (value < 1) throw Error(Exit::kUsage, fmt::format("--{} {} is out of range", name, value), "at least 1");
-  };
-  const train::TrainBenchmarkOptions& o = options.steps;
-  if (o.size.empty() && (o.hidden < 1 || o.glu < 1 || o.heads < 1 || o.layers < 1 || o.vocab < 1))
-    throw Error(Exit::kUsage, "no model to train", "give --size 99M, or --hidden, --glu, --heads, --layers and --vocab");
-  if (!o.size.empty() && (o.hidden != 0 || o.glu != 0 || o.heads != 0 || o.layers != 0))
-    throw Error(Exit::kUsage, "--size and dimensions contradict each other", "give one of them; --vocab goes with both");
-  if (!o.size.empty() && o.vocab < 0) positive("vocab", o.vocab);
-  positive("batch", o.batch);
-  positive("sequence", o.sequence);
-  positive("steps", o.steps);
-  if (o.warmup < 0) throw Error(Exit::kUsage, fmt::format("--warmup {} is out of range", o.warmup), "0 or more");
+/// 1, 2, 4, ... and all cores.
+std::vector<int> thread_counts() {
+  if (global().threads > 0) return {static_cast<int>(global().threads)};
+  std::vector<int> counts;
+  for (int n = 1; n < cpu_count(); n *= 2) counts.push_back(n);
+  counts.push_back(cpu_count());
+  return counts;
 }
 
-/// Rates of the slowest and fastest step are the fewest and the most.
-train::Spread tokens_per_second(const train::TrainBenchmark& b) {
-  const double tokens = static_cast<double>(b.tokens);
-  return {tokens / b.seconds.median, tokens / b.seconds.max, tokens / b.seconds.min};
+bool is_packed(const std::string& model) {
+  return !model::packed_format_from_json(format::ModelDirectory(model).config_json()).empty();
 }
 
-ordered_json as_json(const train::Spread& spread) { return {{"median", spread.median}, {"min", spread.min}, {"max", spread.max}}; }
-
-void print_as_json(const train::TrainBenchmarkOptions& o, const train::TrainBenchmark& b) {
-  const model::Config& c = b.plan.config;
-  ordered_json parts, products = ordered_json::array();
-  for (const auto& part : b.parts) parts[part.first] = part.second;
-  for (const ops::Product& p : b.products)
-    products.push_back({{"pass", p.pass}, {"m", p.m}, {"n", p.n}, {"k", p.k}, {"implementation", p.implementation}});
-  print_json(ordered_json{
-      {"schema", "spectra.bench_train/1"},
-      {"model",
-       {{"family", o.family},
-        {"hidden", c.hidden},
-        {"glu", c.glu},
-        {"heads", c.heads},
-        {"layers", c.layers},
-        {"vocab", c.vocab},
-        {"shards", c.shards},
-        {"parameters", b.plan.parameters.total()}}},
-      {"batch", o.batch},
-      {"sequence", o.sequence},
-      {"precision", b.precision},
-      {"backend", b.backend},
-      {"threads", b.threads},
-      {"steps", o.steps},
-      {"warmup", o.warmup},
-      {"seconds_per_step", as_json(b.seconds)},
-      {"tokens_per_second", as_json(tokens_per_second(b))},
-      {"flops_per_token", b.plan.flops_per_token},
-      {"gflops_per_second", b.flops_per_second() / 1e9},
-      {"peak_gflops_per_second", b.peak_flops / 1e9},
-      {"mfu", b.flops_per_second() / b.peak_flops},
-      {"peak_rss_bytes", memory_peak()},
-      {"parts", parts},
-      {"gemms",
-       products}}.dump());
-}
-
-void print_table(const train::TrainBenchmarkOptions& o, const train::TrainBenchmark& b) {
-  const model::Config& c = b.plan.config;
-  const train::Spread rate = tokens_per_second(b);
-  fmt::print("model        {}, hidden {}, GLU {}, heads {}, layers {}, vocabulary {}: {} parameters\n", o.family, c.hidden, c.glu,
-             c.heads, c.layers, c.vocab, format_count(static_cast<uint64_t>(b.plan.parameters.total())));
-  fmt::print("backend      {}, {} threads\n", b.backend, b.threads);
-  fmt::print("step         {} x {} tokens, {:.3f} s [{:.3f} .. {:.3f}], median of {}\n", o.batch, o.sequence, b.seconds.median,
-             b.seconds.min, b.seconds.max, o.steps);
-  fmt::print("speed        {:.0f} tokens/s [{:.0f} .. {:.0f}]\n", rate.median, rate.min, rate.max);
-  fmt::print("             {:.1f} GFLOP/s, {:.1f} % of the {:.1f} that large matrix products reach\n", b.flops_per_second() / 1e9,
-             100 * b.flops_per_second() / b.peak_flops, b.peak_flops / 1e9);
-  fmt::print("peak memory  {}\n\n", format_bytes(memory_peak()));
-  double total = 0;
-  for (const auto& part : b.parts) total += part.second;
-  fmt::print("{:<20}{:>10}{:>8}\n", "part of a step", "ms", "%");
-  for (const auto& part : b.parts)
-    fmt::print("{:<20}{:>10.2f}{:>8.1f}\n", part.first, 1e3 * part.second, 100 * part.second / total);
+void run_inference(Options options) {
+  infer::BenchmarkOptions& o = options.inference;
+  if (options.csv && global().json) throw Error(Exit::kUsage, "--csv and --json contradict each other", "give one of them");
+  if (o.prompt < 0 || o.generate < 0 || o.runs < 1 || o.batch < 1)
+    throw Error(Exit::kUsage, "a number is out of range", "--prompt and --generate: at least 0, --runs and --batch: at least 1");
+  o.engine.activations = options.activations != "auto" ? infer::activations_from_name(options.activations)
+                         : is_packed(options.model)    ? infer::Activations::kInt8
+                                                       : infer::Activations::kFp32;
+  o.engine.kv_type = options.kv != "auto" ? infer::kv_type_from_name(options.kv) : infer::default_kv_type(o.engine.activations);
+  o.threads = thread_counts();
+  o.bandwidth = !options.no_limits;
+  bench_inference(options.model, o, options.csv);
 }
 
 void run_bench(const Options& options) {
-  check(options);
-  const train::TrainBenchmark result = train::benchmark_training(options.steps);
-  if (global().json)
-    print_as_json(options.steps, result);
-  else
-    print_table(options.steps, result);
+  if (options.train && !options.model.empty())
+    throw Error(Exit::kUsage, "bench measures a MODEL or, with --train, training steps", "leave one of them out");
+  if (options.train) return bench_training(options.steps);
+  if (options.model.empty())
+    throw Error(Exit::kUsage, "no model to measure", "give a model directory, or --train for the speed of training");
+  run_inference(options);
 }
 
 }  // namespace
 
 Command make_bench() {
   static Options options;
+  infer::BenchmarkOptions& i = options.inference;
   train::TrainBenchmarkOptions& o = options.steps;
   Command command;
   command.name = "bench";
-  command.summary = "how fast this machine trains: a whole step, and each part of it";
+  command.summary = "how fast a model runs, or trains, on this machine, beside the machine's own limits";
   command.options = {
+      {"MODEL", "model directory", &options.model},
+      {"--prompt", "tokens of the prefill test (512; 0: none)", &i.prompt},
+      {"--generate", "tokens of the decode test (128; 0: none)", &i.generate},
+      {"--batch-decode", "sequences decoded together (1)", &i.batch},
+      {"--runs", "of each test, in turns with the bandwidth (5)", &i.runs},
+      {"--activations",
+       "what linear layers multiply; auto: int8 for packed models, else fp32",
+       &options.activations,
+       false,
+       false,
+       {"auto", "fp32", "bf16", "int8"}},
+      {"--kv",
+       "type of keys and values; auto: fp32 with fp32 activations, else fp16",
+       &options.kv,
+       false,
+       false,
+       {"auto", "fp32", "fp16", "int8"}},
+      {"--csv", "print the results as comma-separated values", &options.csv},
+      {"--no-limits", "do not measure bandwidth and arithmetic peak (1 GiB of memory)", &options.no_limits, false, true},
       {"--train", "time the training step on random tokens", &options.train},
-      {"--size", "a row of the paper's size table: 99M ... 3.9B", &o.size},
-      {"--hidden", "width of the residual stream, instead of --size", &o.hidden},
-      {"--glu", "width inside the feed-forward block", &o.glu},
-      {"--heads", "attention heads", &o.heads},
-      {"--layers", "transformer layers", &o.layers},
-      {"--vocab", "entries of the vocabulary (with --size: 50304)", &o.vocab},
-      {"--family", "how linear weights are represented", &o.family, false, false, {"float", "ternary", "binary"}},
+      {"--size", "with --train, a row of the paper's size table: 99M ... 3.9B", &o.size},
+      {"--hidden", "width of the residual stream, instead of --size", &o.hidden, false, true},
+      {"--glu", "width inside the feed-forward block", &o.glu, false, true},
+      {"--heads", "attention heads", &o.heads, false, true},
+      {"--layers", "transformer layers", &o.layers, false, true},
+      {"--vocab", "entries of the vocabulary (with --size: 50304)", &o.vocab, false, true},
+      {"--family", "how linear weights are represented", &o.family, false, true, {"float", "ternary", "binary"}},
       {"--batch", "sequences of one step (4)", &o.batch},
       {"--sequence", "tokens of one sequence (512)", &o.sequence},
       {"--precision",
        "arithmetic of GEMMs and activations",
        &o.precision,
        false,
-       false,
+       true,
        {"auto", "bf16", "fp16", "fp32", "reference"}},
-      {"--steps", "timed steps (10)", &o.steps},
-      {"--warmup", "steps before them (3)", &o.warmup},
+      {"--steps", "timed steps (10)", &o.steps, false, true},
+      {"--warmup", "steps before them (3)", &o.warmup, false, true},
   };
   command.run = [] { run_bench(options); };
-  command.examples = {"spectra bench --train --size 99M",
+  command.examples = {"spectra bench packed-99m", "spectra bench --train --size 99M",
                       "spectra bench --train --hidden 256 --glu 640 --heads 4 --layers 8 --vocab 4096 --batch 16 --sequence 256"};
   return command;
 }

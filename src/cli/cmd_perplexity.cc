@@ -20,7 +20,9 @@ struct Arguments {
 
 void run(const Arguments& a) {
   const infer::Convention convention = infer::convention_from_name(a.convention);
-  infer::Engine engine(infer::load_model(a.model), {.activations = infer::activations_from_name(a.activations)});
+  infer::EngineOptions engine_options;
+  engine_options.activations = infer::activations_from_name(a.activations);
+  infer::Engine engine(infer::load_model(a.model), engine_options);
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(engine.model(), tokenizer);
   const int64_t window = a.window == 0 ? infer::default_window(convention, engine.context()) : a.window;

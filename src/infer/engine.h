@@ -3,12 +3,14 @@
 // The forward pass over a batch of tokens of any number of sequences. Results are the same bits whatever else is in the batch,
 // however a prompt is cut into calls, and on any number of threads. One thread at a time may use an engine.
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "infer/batch.h"
+#include "infer/forward.h"
 #include "infer/kv_store.h"
 #include "infer/linear.h"
 #include "infer/weights.h"
@@ -16,42 +18,13 @@
 
 namespace spectra::infer {
 
-/// Log-probability wanted of `token` as the one after batch row `row`.
-struct Target {
-  int32_t row;
-  int32_t token;
-};
-
-/// N tokens. Those of one sequence come in order of position, without gaps among themselves or to what the sequence already holds;
-/// a first position below its length drops what was stored from there on.
-struct Batch {
-  std::vector<int32_t> tokens;     ///< (N), each in [0, V)
-  std::vector<int32_t> positions;  ///< (N), each below the context
-  std::vector<int32_t> sequences;  ///< (N), ids from Engine::open_sequence
-  std::vector<int32_t> logits_at;  ///< rows whose logits are wanted
-  std::vector<Target> targets;     ///< any number a row
-
-  void add(int32_t token, int32_t position, int32_t sequence) {
-    tokens.push_back(token);
-    positions.push_back(position);
-    sequences.push_back(sequence);
-  }
-};
-
-struct TargetScore {
-  float logprob;  ///< ln p(token), softmax over all V rows of the head, padding included
-  bool top;       ///< no other token has a larger logit (among equals the smallest id wins)
-};
-
-struct Output {
-  std::vector<float> logits;        ///< (logits_at.size(), V)
-  std::vector<TargetScore> scores;  ///< (targets.size())
-};
+/// fp32 with fp32 activations, fp16 otherwise.
+KvType default_kv_type(Activations activations);
 
 struct EngineOptions {
   Activations activations = Activations::kFp32;
   const kernels::Kernels* kernels = nullptr;  ///< null = kernels::kernels()
-  KvType kv_type = KvType::kFp32;
+  std::optional<KvType> kv_type = {};         ///< default_kv_type(activations)
   uint64_t kv_bytes = 0;  ///< memory for keys and values of all sequences; 0 = one sequence of the whole context
 };
 
@@ -82,30 +55,19 @@ class Engine {
   KvStore& kv() { return kv_; }
   const KvStore& kv() const { return kv_; }
 
-  /// Sees the input x (count, linear.cols) of every linear layer but the head, before rounding (GPTQ's Hessians). Empty = none.
-  using Observer = std::function<void(const Linear& linear, const float* x, int64_t count)>;
+  KvType kv_type() const { return kv_type_; }
+
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:
   void check(const Batch& batch);
   void claim_pages();
-  void embed(const Batch& batch);
-  void compute_angles(const Batch& batch);
-  void transformer_layer(int64_t index, const Batch& batch);
-  void rmsnorm(std::vector<float>& y, const std::vector<float>& x, const std::vector<float>& weight);
-  void input(const std::vector<float>& x, int64_t cols);
-  void apply(std::vector<float>& y, const Linear& linear);
-  void rope(std::vector<float>& x, int64_t heads) const;
-  void store(int64_t layer, const Batch& batch);
-  void attention(int64_t layer, const Batch& batch);
-  void swiglu();
-  void add_residual();
-  Output head(const Batch& batch);
-  void head_rows(const Batch& batch, const std::vector<int32_t>& rows, Output& output);
+  void find_runs(const Batch& batch);
 
   std::shared_ptr<const Model> model_;
   Activations activations_;
   const kernels::Kernels& kernels_;
+  KvType kv_type_;
   Observer observer_;
   KvStore kv_;
   std::map<int32_t, KvSequence> sequences_;
@@ -116,19 +78,8 @@ class Engine {
     KvSequence* sequence;
     int64_t begin, end;
   };
-
-  // Of the current batch, N tokens. Kept between calls, so that a step allocates nothing.
-  int64_t count_ = 0;
-  std::vector<KvSequence*> row_sequences_;  // (N)
-  std::vector<Span> spans_;                 // one a sequence
-  std::vector<float> cos_, sin_;            // (N, E/2)
-  std::vector<float> residual_, normed_;    // (N, D): the residual stream, and it normed
-  std::vector<float> queries_, attended_;   // (N, H E)
-  std::vector<float> keys_, values_;        // (N, K E)
-  std::vector<float> gate_, up_, hidden_;   // (N, F)
-  std::vector<float> update_;               // (N, D): what a block adds to the residual stream
-  std::vector<float> logits_;               // (rows of a chunk, V)
-  Rows rows_;                               // input of the next linear layers
+  std::vector<Span> spans_;  // of the current batch, one a sequence
+  ForwardState state_;
 };
 
 }  // namespace spectra::infer

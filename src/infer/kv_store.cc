@@ -9,9 +9,40 @@
 
 namespace spectra::infer {
 
+const char* kv_type_name(KvType type) {
+  switch (type) {
+    case KvType::kFp32:
+      return "fp32";
+    case KvType::kFp16:
+      return "fp16";
+    case KvType::kInt8:
+      return "int8";
+  }
+  return "?";
+}
+
+KvType kv_type_from_name(const std::string& name) {
+  for (const KvType type : {KvType::kFp32, KvType::kFp16, KvType::kInt8})
+    if (name == kv_type_name(type)) return type;
+  throw Error(Exit::kUsage, fmt::format("--kv {} is unknown", name), "allowed: fp32, fp16, int8");
+}
+
+int64_t kv_head_bytes(const model::Config& config, KvType type) {
+  const int64_t width = (config.head_dim() + 15) / 16 * 16;  // of a value
+  const int64_t elements = kPagePositions * (config.head_dim() + width);
+  switch (type) {
+    case KvType::kFp32:
+      return elements * static_cast<int64_t>(sizeof(float));
+    case KvType::kFp16:
+      return elements * static_cast<int64_t>(sizeof(uint16_t));
+    case KvType::kInt8:
+      return elements + 2 * kPagePositions * static_cast<int64_t>(sizeof(float));
+  }
+  SPECTRA_CHECK(false, "type {}", static_cast<int>(type));
+}
+
 int64_t kv_page_bytes(const model::Config& config, KvType type) {
-  SPECTRA_CHECK(type == KvType::kFp32, "type {}", static_cast<int>(type));
-  return config.layers * config.kv_dim() * 2 * kPagePositions * static_cast<int64_t>(sizeof(float));
+  return config.layers * config.kv_heads * kv_head_bytes(config, type);
 }
 
 KvFull::KvFull(int64_t needed, int64_t free, int64_t pages)

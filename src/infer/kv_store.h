@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -13,14 +14,19 @@
 
 namespace spectra::infer {
 
-/// How keys and values are stored. Only kFp32 is implemented.
+/// How keys and values are stored: int8 with a scale, absmax/127, for the key and the value of each position and head.
 enum class KvType : uint8_t { kFp32, kFp16, kInt8 };
+const char* kv_type_name(KvType type);  ///< "fp32", "fp16", "int8"
+/// Throws Error (exit 2) listing the three.
+KvType kv_type_from_name(const std::string& name);
 
 constexpr int64_t kPagePositions = 64;
 /// Pages that `positions` positions fill, the last one perhaps in part.
 constexpr int64_t kv_pages(int64_t positions) { return (positions + kPagePositions - 1) / kPagePositions; }
 
-/// Bytes of a page, a multiple of 64. kFp32: [layer][kv head]{keys (64, E), values (64, E)}, keys after RoPE.
+/// Bytes of one layer and kv head in a page, see infer/attention.h. A multiple of 64.
+int64_t kv_head_bytes(const model::Config& config, KvType type);
+/// Bytes of a page: (layers, kv heads) of these.
 int64_t kv_page_bytes(const model::Config& config, KvType type);
 
 /// Positions of one sequence. Position p is at p % 64 of pages[p / 64].

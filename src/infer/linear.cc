@@ -9,114 +9,33 @@ namespace spectra::infer {
 namespace {
 
 using kernels::Kernels;
-using model::PackedMatrix;
 
-// Weight rows that a thread works on together: 8 unpacked rows of 4096 stay in the first-level cache while all token rows pass.
-constexpr int64_t kTileRows = 8;
+// Bytes of token rows that pass over a thread's weights before the next ones: half of a second-level cache of 1 MiB, so that they
+// and the tiles that they meet stay in it.
+constexpr int64_t kRowBytes = int64_t{512} << 10;
 
-/// Multiply-adds; unused where OpenMP is off.
-[[maybe_unused]] int64_t work(const Linear& w, const Rows& x) { return w.rows * w.cols * x.count; }
+const PackedLinear* packed_of(const Linear& w) { return std::get_if<PackedLinear>(&w.weight); }
 
-template <class Weight, class X, class Matvec>
-void dense(float* y, const Linear& w, const DenseMatrix& matrix, const Rows& x, const X* rows_of_x, Matvec matvec) {
-  const auto* weights = static_cast<const Weight*>(matrix.data);
-  const auto cols = static_cast<size_t>(w.cols);
-#pragma omp parallel for schedule(static) if (work(w, x) > kParallelWork)
-  for (int64_t begin = 0; begin < w.rows; begin += kTileRows) {
-    const auto rows = static_cast<size_t>(std::min(kTileRows, w.rows - begin));
-    for (int64_t t = 0; t < x.count; ++t)
-      matvec(y + t * w.rows + begin, rows_of_x + t * x.cols, weights + begin * w.cols, cols, rows, cols);
-  }
+/// Token rows of `row_bytes` that go together, a multiple of what kernels take at once.
+int64_t tokens_together(int64_t row_bytes) { return std::max<int64_t>(kRowBytes / std::max<int64_t>(row_bytes, 1) / 8 * 8, 8); }
+
+/// Rows of w that a thread takes at a time: enough bytes to be one stream from memory, few enough for all to finish together.
+int64_t chunk_rows(const Linear& w) {
+  constexpr int64_t kChunkBytes = int64_t{64} << 10;
+  const PackedLinear* p = packed_of(w);
+  const int64_t tile_bytes = p != nullptr ? p->matrix.tile_bytes : lowbit::kTileRows * w.cols * 2;
+  const int64_t tiles = std::max<int64_t>(kChunkBytes / tile_bytes / 2 * 2, 2);  // kernels take two at once
+  return std::max(tiles, (w.rows / lowbit::kTileRows + 0x7fff) / 0x8000) * lowbit::kTileRows;
 }
 
-/// Weights stay as they are stored: bf16 activations meet fp16 or fp32 weights in fp32, which holds both exactly.
-void dense(float* y, const Linear& w, const DenseMatrix& matrix, const Rows& x, const Kernels& k) {
-  SPECTRA_CHECK(x.mode != Activations::kInt8, "{} is dense: int8 activations are for packed weights", w.name);
-  if (x.mode == Activations::kBf16 && matrix.dtype == DType::kBf16)
-    return dense<bf16>(y, w, matrix, x, x.bf16_rows.data(), k.matvec_bf16);
-  std::vector<float> widened(x.bf16_rows.size());
-  const float* rows = x.fp32;
-  if (x.mode == Activations::kBf16) {
-    std::transform(x.bf16_rows.begin(), x.bf16_rows.end(), widened.begin(), [](bf16 value) { return to_float(value); });
-    rows = widened.data();
-  }
-  switch (matrix.dtype) {
-    case DType::kF32:
-      return dense<float>(y, w, matrix, x, rows, k.matvec_f32);
-    case DType::kF16:
-      return dense<fp16>(y, w, matrix, x, rows, k.matvec_f32_fp16);
-    case DType::kBf16:
-      return dense<bf16>(y, w, matrix, x, rows, k.matvec_f32_bf16);
-    default:
-      SPECTRA_CHECK(false, "{}", dtype_name(matrix.dtype));
-  }
+/// Of row `row`, a multiple of 16; null where w is not packed.
+const uint8_t* first_byte(const Linear& w, int64_t row) {
+  const PackedLinear* p = packed_of(w);
+  return p != nullptr ? p->matrix.tile(row / lowbit::kTileRows) : nullptr;
 }
 
-float scale_of_row(const PackedMatrix& w, int64_t row) {
-  size_t shard = 0;
-  while (row >= w.bounds[shard + 1]) ++shard;
-  return w.scales[shard];
-}
-
-/// y[r] = Σ_s γ_s · (x · codes of row r in shard s), in the order of the shards, for the rows of a tile, which begins at row
-/// `begin`. `matvec(out, from, n)`: the token row times columns [from, from + n) of the tile, in the units of x.
-template <class Matvec>
-void scaled_tile(float* y, const PackedMatrix& matrix, int64_t begin, size_t rows, Matvec matvec) {
-  if (matrix.axis == lowbit::ShardAxis::kRows) {
-    matvec(y, 0, matrix.cols);
-    for (size_t r = 0; r < rows; ++r) y[r] *= scale_of_row(matrix, begin + static_cast<int64_t>(r));
-    return;
-  }
-  std::fill(y, y + rows, 0.0f);
-  for (size_t s = 0; s < matrix.scales.size(); ++s) {
-    float part[kTileRows];
-    matvec(part, matrix.bounds[s], matrix.bounds[s + 1] - matrix.bounds[s]);
-    for (size_t r = 0; r < rows; ++r) y[r] += matrix.scales[s] * part[r];
-  }
-}
-
-/// `matvec(out, t, from, codes, rows, n)`: token row t from column `from` on, times n columns of a tile's codes.
-template <class Matvec>
-void packed(float* y, const Linear& w, const PackedMatrix& matrix, const Rows& x, const Kernels& k, Matvec matvec) {
-  const auto unpack = matrix.format == lowbit::Format::kTern2     ? k.unpack_tern2
-                      : matrix.format == lowbit::Format::kTern1_6 ? k.unpack_tern1_6
-                                                                  : k.unpack_bin1;
-  const auto cols = static_cast<size_t>(w.cols);
-#pragma omp parallel if (work(w, x) > kParallelWork)
-  {
-    std::vector<int8_t> tile(cols * kTileRows);
-#pragma omp for schedule(static)
-    for (int64_t begin = 0; begin < w.rows; begin += kTileRows) {
-      const auto rows = static_cast<size_t>(std::min(kTileRows, w.rows - begin));
-      for (size_t r = 0; r < rows; ++r)
-        unpack(matrix.codes.data() + (begin + static_cast<int64_t>(r)) * matrix.row_bytes, cols, tile.data() + r * cols);
-      for (int64_t t = 0; t < x.count; ++t)
-        scaled_tile(y + t * w.rows + begin, matrix, begin, rows, [&](float* out, int64_t from, int64_t n) {
-          matvec(out, t, from, tile.data() + from, rows, static_cast<size_t>(n));
-        });
-    }
-  }
-}
-
-void packed(float* y, const Linear& w, const PackedMatrix& matrix, const Rows& x, const Kernels& k) {
-  const auto cols = static_cast<size_t>(w.cols);
-  switch (x.mode) {
-    case Activations::kFp32:
-      return packed(y, w, matrix, x, k, [&](float* out, int64_t t, int64_t from, const int8_t* codes, size_t rows, size_t n) {
-        k.matvec_f32_i8(out, x.fp32 + t * x.cols + from, codes, cols, rows, n);
-      });
-    case Activations::kBf16:
-      return packed(y, w, matrix, x, k, [&](float* out, int64_t t, int64_t from, const int8_t* codes, size_t rows, size_t n) {
-        k.matvec_bf16_i8(out, x.bf16_rows.data() + t * x.cols + from, codes, cols, rows, n);
-      });
-    case Activations::kInt8:
-      return packed(y, w, matrix, x, k, [&](float* out, int64_t t, int64_t from, const int8_t* codes, size_t rows, size_t n) {
-        int32_t sums[kTileRows];
-        k.matvec_i8(sums, x.int8_rows.data() + t * x.cols + from, codes, cols, rows, n);
-        const float scale = x.int8_scales[static_cast<size_t>(t)];
-        for (size_t r = 0; r < rows; ++r) out[r] = scale * static_cast<float>(sums[r]);
-      });
-  }
+void grow(auto& buffer, int64_t size) {
+  if (buffer.size() < static_cast<size_t>(size)) buffer.resize(static_cast<size_t>(size));
 }
 
 }  // namespace
@@ -139,33 +58,234 @@ Activations activations_from_name(const std::string& name) {
   throw Error(Exit::kUsage, fmt::format("--activations {} is unknown", name), "allowed: fp32, bf16, int8");
 }
 
-void Rows::set(Activations mode_, const float* x, int64_t count_, int64_t cols_, const Kernels& kernels) {
-  mode = mode_;
-  count = count_;
-  cols = cols_;
-  fp32 = x;
-  const auto n = static_cast<size_t>(cols);
-  bf16_rows.resize(mode == Activations::kBf16 ? static_cast<size_t>(count) * n : 0);
-  if (mode == Activations::kInt8) {
-    int8_rows.resize(static_cast<size_t>(count) * n);
-    int8_scales.resize(static_cast<size_t>(count));
+void LinearBuffers::reserve(const Model& model, Activations mode, int64_t tokens, int threads) {
+  int64_t cols = 0, padded = 0, segments = 1;
+  const auto see = [&](const Linear& w) {
+    cols = std::max(cols, w.cols);
+    padded = std::max(padded, w.cols);
+    if (const PackedLinear* p = packed_of(w)) {
+      padded = std::max(padded, p->padded_cols);
+      segments = std::max(segments, static_cast<int64_t>(p->columns.size()));
+    }
+  };
+  for (const Layer& l : model.layers)
+    for (const Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) see(*w);
+  see(model.head);
+  if (mode == Activations::kBf16) {
+    grow(bf16_values, tokens * padded);
+    grow(widened, tokens * cols);
   }
-  if (mode == Activations::kFp32) return;
-#pragma omp parallel for schedule(static) if (count * cols > kParallelWork)
-  for (int64_t t = 0; t < count; ++t) {
-    if (mode == Activations::kBf16)
-      kernels.to_bf16(bf16_rows.data() + t * cols, x + t * cols, n);
-    else
-      int8_scales[static_cast<size_t>(t)] = kernels.quantize_i8(int8_rows.data() + t * cols, x + t * cols, n);
+  if (mode == Activations::kInt8) {
+    grow(int8_values, tokens * padded);
+    grow(int8_scales, tokens);
+    grow(int8_sums, tokens * segments);
+  }
+  codes.resize(static_cast<size_t>(threads));
+  parts.resize(static_cast<size_t>(threads));
+  for (auto& one : codes) grow(one, lowbit::kTileRows * cols);
+  for (auto& one : parts) grow(one, lowbit::kTileRows * tokens);
+}
+
+void Rows::set(const float* x, int64_t count, int64_t cols, Activations mode) {
+  x_ = x;
+  count_ = count;
+  cols_ = cols;
+  rows_mode_ = mode;
+  like_ = nullptr;
+}
+
+bool Rows::rounded_for(const Linear& w) const {
+  if (rows_mode_ == Activations::kFp32) return like_ != nullptr;
+  if (like_ == nullptr || w.packed() != like_->packed()) return false;
+  return !w.packed() || packed_of(w)->same_columns(*packed_of(*like_));
+}
+
+/// Each thread rounds the rows that it made; then all can read them.
+void Rows::round(const Linear& w) {
+  if (like_ != nullptr) team_.barrier();  // others may still read the rows in their old form
+  const Team::Range mine = team_.share(count_);
+  for (int64_t t = mine.begin; t < mine.end && rows_mode_ != Activations::kFp32; ++t) round_row(t, packed_of(w));
+  like_ = &w;
+  team_.barrier();
+}
+
+void Rows::round_row(int64_t t, const PackedLinear* packed) {
+  const float* x = x_ + t * cols_;
+  const auto cols = static_cast<size_t>(cols_);
+  if (packed == nullptr) {  // bf16 without gaps; widened again for weights that are not bf16
+    kernels_.to_bf16(buffers_.bf16_values.data() + t * cols_, x, cols);
+    for (size_t i = 0; i < cols; ++i)
+      buffers_.widened[static_cast<size_t>(t) * cols + i] = to_float(buffers_.bf16_values[static_cast<size_t>(t) * cols + i]);
+    return;
+  }
+  const auto width = static_cast<size_t>(lowbit::group_columns(packed->matrix.layout.format));
+  const bool int8 = rows_mode_ == Activations::kInt8;
+  const float scale = int8 ? kernels_.absmax(x, cols) / 127.0f : 0.0f;
+  if (int8) buffers_.int8_scales[static_cast<size_t>(t)] = scale;
+  auto at = static_cast<size_t>(t * packed->padded_cols);
+  for (size_t s = 0; s < packed->columns.size(); ++s) {
+    const size_t here = packed->columns[s], padded = packed->groups[s] * width;
+    if (int8) {
+      int8_t* values = buffers_.int8_values.data() + at;
+      buffers_.int8_sums[static_cast<size_t>(t) * packed->columns.size() + s] = kernels_.quantize_i8(values, x, here, scale);
+      std::fill(values + here, values + padded, int8_t{0});
+    } else {
+      bf16* values = buffers_.bf16_values.data() + at;
+      kernels_.to_bf16(values, x, here);
+      std::fill(values + here, values + padded, bf16{0});
+    }
+    x += here;
+    at += padded;
   }
 }
 
-void linear(float* y, const Linear& w, const Rows& x, const Kernels& kernels) {
-  SPECTRA_CHECK(x.cols == w.cols, "{}: {} activations for {} columns", w.name, x.cols, w.cols);
-  if (w.packed())
-    packed(y, w, std::get<PackedMatrix>(w.weight), x, kernels);
-  else
-    dense(y, w, std::get<DenseMatrix>(w.weight), x, kernels);
+void Rows::multiply(std::initializer_list<Product> products) {
+  int64_t rows = 0, cols = 0;
+  bool alike = true;  // token rows in one form serve them all
+  for (const Product& p : products) {
+    const Product& first = *products.begin();
+    rows += (p.w->rows + lowbit::kTileRows - 1) / lowbit::kTileRows * lowbit::kTileRows;
+    cols = p.w->cols;
+    alike = alike && p.w->packed() == first.w->packed() && (!p.w->packed() || packed_of(*p.w)->same_columns(*packed_of(*first.w)));
+  }
+  if (!alike) {
+    for (const Product& p : products) {
+      multiply({p});
+      team_.barrier();
+    }
+    return;
+  }
+  SPECTRA_CHECK(cols_ == cols, "{}: {} activations for {} columns", products.begin()->w->name, cols_, cols);
+  if (!rounded_for(*products.begin()->w)) round(*products.begin()->w);
+  team_.share_out(rows, chunk_rows(*products.begin()->w), [&](int64_t begin, int64_t end) {
+    for (const Product& p : products) {  // the chunk may touch several of them
+      const int64_t padded = (p.w->rows + lowbit::kTileRows - 1) / lowbit::kTileRows * lowbit::kTileRows;
+      if (begin < padded && end > 0) part(p, std::max<int64_t>(begin, 0), std::min(end, p.w->rows), nullptr);
+      begin -= padded;
+      end -= padded;
+    }
+  });
+}
+
+void Rows::multiply_together(std::initializer_list<Product> products, const Done& done) {
+  const Linear& first = *products.begin()->w;
+  for (const Product& p : products) {
+    SPECTRA_CHECK(p.w->rows == first.rows && p.w->cols == cols_, "{} and {}", p.w->name, first.name);
+    const bool alike = p.w->packed() == first.packed() && (!first.packed() || packed_of(*p.w)->same_columns(*packed_of(first)));
+    if (alike) continue;
+    for (const Product& one : products) {
+      multiply({one});
+      team_.barrier();
+    }
+    return team_.share_out(first.rows, chunk_rows(first), done);
+  }
+  if (!rounded_for(first)) round(first);
+  team_.share_out(first.rows, chunk_rows(first), [&](int64_t begin, int64_t end) {
+    for (const Product* p = products.begin(); p != products.end(); ++p) {
+      const bool last = p + 1 == products.end();
+      part(*p, begin, end, first_byte(last ? *products.begin()->w : *p[1].w, last ? end : begin));
+    }
+    done(begin, end);
+  });
+}
+
+/// Rows [begin, end) of w, begin a multiple of 16. `next`: what this thread reads after them, null = the rows that follow.
+void Rows::part(const Product& product, int64_t begin, int64_t end, const uint8_t* next) {
+  if (begin >= end) return;
+  if (const PackedLinear* p = packed_of(*product.w)) return packed(product.y, *p, begin, end, next);
+  dense(product, std::get<DenseMatrix>(product.w->weight), begin, end);
+}
+
+/// Weights stay as they are stored: bf16 activations meet fp16 or fp32 weights in fp32, which holds both exactly.
+void Rows::dense(const Product& product, const DenseMatrix& matrix, int64_t begin, int64_t end) {
+  const Linear& w = *product.w;
+  SPECTRA_CHECK(rows_mode_ != Activations::kInt8, "{} is dense: int8 activations are for packed weights", w.name);
+  const auto run = [&](auto* weights, auto* x, auto matmul) {
+    const auto y_stride = static_cast<size_t>(w.rows), cols = static_cast<size_t>(cols_);
+    const int64_t together = tokens_together(cols_ * static_cast<int64_t>(sizeof(*x)));
+    for (int64_t t = 0; t < count_; t += together)
+      matmul(product.y + t * w.rows + begin, y_stride, x + t * cols_, cols, static_cast<size_t>(std::min(together, count_ - t)),
+             weights + begin * cols_, cols, static_cast<size_t>(end - begin), cols);
+  };
+  const bool rounded = rows_mode_ == Activations::kBf16;
+  if (rounded && matrix.dtype == DType::kBf16)
+    return run(static_cast<const bf16*>(matrix.data), buffers_.bf16_values.data(), kernels_.matmul_bf16);
+  const float* x = rounded ? buffers_.widened.data() : x_;
+  switch (matrix.dtype) {
+    case DType::kF32:
+      return run(static_cast<const float*>(matrix.data), x, kernels_.matmul_f32);
+    case DType::kF16:
+      return run(static_cast<const fp16*>(matrix.data), x, kernels_.matmul_f32_fp16);
+    case DType::kBf16:
+      return run(static_cast<const bf16*>(matrix.data), x, kernels_.matmul_f32_bf16);
+    default:
+      SPECTRA_CHECK(false, "{}", dtype_name(matrix.dtype));
+  }
+}
+
+void Rows::packed(float* y, const PackedLinear& w, int64_t begin, int64_t end, const uint8_t* next) {
+  const lowbit::Layout& layout = w.matrix.layout;
+  const int64_t first = begin / lowbit::kTileRows, last = (end + lowbit::kTileRows - 1) / lowbit::kTileRows;
+  const auto format = static_cast<size_t>(layout.format);
+  if (rows_mode_ == Activations::kFp32)
+    unpacked_tiles(y, w, first, last, x_, cols_, kernels_.matmul_f32_i8);
+  else if (rows_mode_ == Activations::kBf16 && kernels_.matmul_tiles_bf16[format] == nullptr)
+    unpacked_tiles(y, w, first, last, static_cast<const bf16*>(buffers_.bf16_values.data()), w.padded_cols,
+                   kernels_.matmul_bf16_i8);
+  else {
+    kernels::TileSpan span = w.span(first, last);
+    if (next != nullptr) span.next = next;
+    tiles(y + begin, w, span);
+  }
+}
+
+void Rows::tiles(float* y, const PackedLinear& w, const kernels::TileSpan& span) {
+  const auto format = static_cast<size_t>(w.matrix.layout.format), stride = static_cast<size_t>(w.padded_cols);
+  const auto y_stride = static_cast<size_t>(w.matrix.layout.rows);
+  const bool int8 = rows_mode_ == Activations::kInt8;
+  const int64_t together = tokens_together(w.padded_cols * (int8 ? 1 : 2));
+  for (int64_t t = 0; t < count_; t += together) {
+    const auto tokens = static_cast<size_t>(std::min(together, count_ - t)), first = static_cast<size_t>(t);
+    float* out = y + first * y_stride;
+    if (int8)
+      kernels_.matmul_tiles_i8[format](out, y_stride, span,
+                                       {buffers_.int8_values.data() + first * stride, stride, tokens,
+                                        buffers_.int8_sums.data() + first * span.segments, buffers_.int8_scales.data() + first});
+    else
+      kernels_.matmul_tiles_bf16[format](out, y_stride, span, {buffers_.bf16_values.data() + first * stride, stride, tokens});
+  }
+}
+
+/// y[t, r] = Σ_s scale of (s, r) * (x . codes of row r in segment s), in the order of the segments. Tiles are unpacked once for all
+/// token rows. Columns of `x` lie as `stride` says: fp32 as computed, bf16 with the gaps of rounded rows.
+template <class X>
+void Rows::unpacked_tiles(float* y, const PackedLinear& w, int64_t begin, int64_t end, const X* x, int64_t stride,
+                          kernels::Matmul<X, int8_t> matmul) {
+  const lowbit::Layout& layout = w.matrix.layout;
+  const auto width = lowbit::group_columns(layout.format);
+  const bool gaps = rows_mode_ != Activations::kFp32;
+  int8_t* codes = buffers_.codes[static_cast<size_t>(team_.rank())].data();
+  float* part = buffers_.parts[static_cast<size_t>(team_.rank())].data();
+  const int64_t together = tokens_together(stride * static_cast<int64_t>(sizeof(X)));
+  for (int64_t t0 = 0; t0 < count_; t0 += together)
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t first = tile * lowbit::kTileRows, rows = std::min(lowbit::kTileRows, layout.rows - first);
+      const int64_t tokens = std::min(together, count_ - t0);
+      kernels_.unpack_tile[static_cast<size_t>(layout.format)](codes, static_cast<size_t>(cols_), w.matrix.tile(tile),
+                                                               w.columns.size(), w.columns.data());
+      int64_t column = 0;  // of x
+      for (size_t s = 0; s < w.columns.size(); ++s) {
+        const float* scales = w.scales.data() + static_cast<int64_t>(s) * layout.tiles() * lowbit::kTileRows + first;
+        matmul(part, lowbit::kTileRows, x + t0 * stride + column, static_cast<size_t>(stride), static_cast<size_t>(tokens),
+               codes + layout.segments[s], static_cast<size_t>(cols_), static_cast<size_t>(rows), w.columns[s]);
+        for (int64_t t = 0; t < tokens; ++t)
+          for (int64_t r = 0; r < rows; ++r) {
+            float& out = y[(t0 + t) * layout.rows + first + r];
+            out = (s == 0 ? 0.0f : out) + scales[r] * part[t * lowbit::kTileRows + r];
+          }
+        column += gaps ? static_cast<int64_t>(w.groups[s]) * width : static_cast<int64_t>(w.columns[s]);
+      }
+    }
 }
 
 }  // namespace spectra::infer

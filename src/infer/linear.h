@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// y = x Wᵀ for a handful of token rows, in the activation type asked for. Every element of y is one dot product with a fixed order
-// of additions, so it does not depend on the other rows, on threads, or on the instruction set.
+// y = x Wᵀ for token rows, in the activation type asked for. Every element of y is one dot product with a fixed order of additions,
+// so it does not depend on the other rows, on threads, or on the instruction set (bf16: within a tolerance).
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
+#include "base/team.h"
 #include "infer/weights.h"
 #include "kernels/kernels.h"
 
@@ -17,23 +20,65 @@ const char* activations_name(Activations activations);  ///< "fp32", "bf16", "in
 /// Throws Error (exit 2) listing the three.
 Activations activations_from_name(const std::string& name);
 
-/// Multiply-adds from which work is shared between threads: below, waking them costs more (about ten microseconds) than it saves.
-constexpr int64_t kParallelWork = int64_t{1} << 18;
+/// Memory for rounded token rows and for what threads work on, shared by a team.
+struct LinearBuffers {
+  std::vector<bf16> bf16_values;
+  std::vector<float> widened;  ///< bf16 as fp32, for dense weights of another type
+  std::vector<int8_t> int8_values;
+  std::vector<float> int8_scales;          ///< (tokens)
+  std::vector<int32_t> int8_sums;          ///< (tokens, segments)
+  std::vector<std::vector<int8_t>> codes;  ///< one a thread: an unpacked tile
+  std::vector<std::vector<float>> parts;   ///< one a thread: products of a tile
 
-/// Token rows in the form that linear layers read. `bf16_rows` or `int8_rows` are filled only in their mode.
-struct Rows {
-  Activations mode = Activations::kFp32;
-  int64_t count = 0, cols = 0;
-  const float* fp32 = nullptr;     ///< (count, cols), not owned
-  std::vector<bf16> bf16_rows;     ///< (count, cols)
-  std::vector<int8_t> int8_rows;   ///< (count, cols)
-  std::vector<float> int8_scales;  ///< (count)
-
-  /// Points at x (count, cols) and rounds it as `mode` wants.
-  void set(Activations mode_, const float* x, int64_t count_, int64_t cols_, const kernels::Kernels& kernels);
+  /// Enough for `tokens` rows of any matrix of the model.
+  void reserve(const Model& model, Activations mode, int64_t tokens, int threads);
 };
 
-/// y (x.count, w.rows) = x wᵀ. A weight row is unpacked once for all token rows.
-void linear(float* y, const Linear& w, const Rows& x, const kernels::Kernels& kernels);
+/// Token rows that the next linear layers read, as one thread of a team sees them.
+class Rows {
+ public:
+  Rows(Team& team, LinearBuffers& buffers, Activations mode, const kernels::Kernels& kernels)
+      : team_(team), buffers_(buffers), mode_(mode), kernels_(kernels) {}
+
+  /// x (count, cols) is what comes next. Each thread must have made the rows that team.share(count) gives it, or all must have
+  /// passed a barrier since x was made.
+  void set(const float* x, int64_t count, int64_t cols, Activations mode);
+  void set(const float* x, int64_t count, int64_t cols) { set(x, count, cols, mode_); }
+  const float* fp32() const { return x_; }
+  int64_t count() const { return count_; }
+
+  /// A product and where it goes: y (count, w.rows) = x wᵀ.
+  struct Product {
+    const Linear* w;
+    float* y;
+  };
+  /// The products, one after the other, cut between the threads by rows of w. All threads call it; rows are rounded first if they
+  /// are not in the form that a matrix needs. Ends without a barrier.
+  void multiply(std::initializer_list<Product> products);
+  /// The same for matrices of equal rows, whose rows [begin, end) are multiplied by one thread, which then calls done(begin, end).
+  using Done = std::function<void(int64_t begin, int64_t end)>;
+  void multiply_together(std::initializer_list<Product> products, const Done& done);
+
+ private:
+  bool rounded_for(const Linear& w) const;
+  void round(const Linear& w);
+  void round_row(int64_t t, const PackedLinear* packed);
+  void part(const Product& product, int64_t begin, int64_t end, const uint8_t* next);
+  void dense(const Product& product, const DenseMatrix& matrix, int64_t begin, int64_t end);
+  void packed(float* y, const PackedLinear& w, int64_t begin, int64_t end, const uint8_t* next);
+  void tiles(float* y, const PackedLinear& w, const kernels::TileSpan& span);
+  template <class X>
+  void unpacked_tiles(float* y, const PackedLinear& w, int64_t begin, int64_t end, const X* x, int64_t stride,
+                      kernels::Matmul<X, int8_t> matmul);
+
+  Team& team_;
+  LinearBuffers& buffers_;
+  const Activations mode_;
+  const kernels::Kernels& kernels_;
+  const float* x_ = nullptr;
+  int64_t count_ = 0, cols_ = 0;
+  Activations rows_mode_ = Activations::kFp32;  ///< of these rows
+  const Linear* like_ = nullptr;                ///< rows are rounded as this matrix needs them; null = not yet
+};
 
 }  // namespace spectra::infer

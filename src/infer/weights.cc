@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "infer/weights.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -104,7 +105,7 @@ class Loader {
     l.rows = p.rows;
     l.cols = p.cols;
     if (packed_ && p.role == model::Role::kLinear)
-      l.weight = model::packed_matrix(*files_, *packed_, p);
+      l.weight = PackedLinear(model::packed_matrix(*files_, *packed_, p));
     else
       l.weight = load_dense(*files_, p);
     return l;
@@ -117,6 +118,42 @@ class Loader {
 };
 
 }  // namespace
+
+PackedLinear::PackedLinear(model::PackedMatrix m) : matrix(std::move(m)) {
+  const lowbit::Layout& layout = matrix.layout;
+  const int64_t width = lowbit::group_columns(layout.format);
+  for (size_t s = 0; s + 1 < layout.segments.size(); ++s) {
+    const int64_t cols = layout.segments[s + 1] - layout.segments[s], count = (cols + width - 1) / width;
+    columns.push_back(static_cast<size_t>(cols));
+    groups.push_back(static_cast<size_t>(count));
+    padded_cols += count * width;
+  }
+  const auto padded_rows = static_cast<size_t>(layout.tiles() * lowbit::kTileRows);
+  scales.assign(columns.size() * padded_rows, 0.0f);
+  for (size_t i = 0; i < matrix.scales.size(); ++i) {
+    const bool by_rows = matrix.axis == lowbit::ShardAxis::kRows;
+    const auto begin = static_cast<ptrdiff_t>(by_rows ? static_cast<size_t>(matrix.bounds[i]) : i * padded_rows);
+    const auto count = by_rows ? static_cast<size_t>(matrix.bounds[i + 1] - matrix.bounds[i]) : padded_rows;
+    std::fill_n(scales.begin() + begin, count, matrix.scales[i]);
+  }
+}
+
+kernels::TileSpan PackedLinear::span(int64_t begin, int64_t end) const {
+  const int64_t rows = std::min(matrix.layout.rows, end * lowbit::kTileRows) - begin * lowbit::kTileRows;
+  return {matrix.tile(begin),
+          static_cast<size_t>(matrix.tile_bytes),
+          static_cast<size_t>(end - begin),
+          static_cast<size_t>(rows),
+          columns.size(),
+          groups.data(),
+          scales.data() + begin * lowbit::kTileRows,
+          static_cast<size_t>(matrix.layout.tiles() * lowbit::kTileRows),
+          matrix.tile(end)};
+}
+
+bool PackedLinear::same_columns(const PackedLinear& other) const {
+  return matrix.layout.format == other.matrix.layout.format && columns == other.columns;
+}
 
 std::shared_ptr<const Model> load_model(const fs::path& directory) { return Loader(directory).load(); }
 

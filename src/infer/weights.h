@@ -9,6 +9,7 @@
 
 #include "base/dtype.h"
 #include "format/model_directory.h"
+#include "kernels/kernels.h"
 #include "model/config.h"
 #include "model/packed_tensors.h"
 
@@ -21,12 +22,26 @@ struct DenseMatrix {
   std::shared_ptr<const std::vector<std::byte>> copy;  ///< owns `data` where the file's own could not be used; else null
 };
 
+/// A packed matrix with what kernels need beside its codes.
+struct PackedLinear {
+  model::PackedMatrix matrix;
+  std::vector<size_t> columns, groups;  ///< (segments)
+  std::vector<float> scales;            ///< (segments, 16 tiles): of each row, from the scales of the shards
+  int64_t padded_cols = 0;              ///< columns of all groups: of rounded token rows
+
+  explicit PackedLinear(model::PackedMatrix m);
+  /// Tiles [begin, end), as if those after them came next.
+  kernels::TileSpan span(int64_t begin, int64_t end) const;
+  /// Token rows rounded for one fit the other.
+  bool same_columns(const PackedLinear& other) const;
+};
+
 /// y (rows) = W x (cols): W is dense, or codes of a low-bit format with a scale per shard.
 struct Linear {
   std::string name;            ///< "model.layers.3.mlp.up_proj"
   int64_t rows = 0, cols = 0;  ///< (out, in)
-  std::variant<DenseMatrix, model::PackedMatrix> weight;
-  bool packed() const { return std::holds_alternative<model::PackedMatrix>(weight); }
+  std::variant<DenseMatrix, PackedLinear> weight;
+  bool packed() const { return std::holds_alternative<PackedLinear>(weight); }
 };
 
 struct Layer {
@@ -42,7 +57,7 @@ struct Layer {
 struct Model {
   fs::path path;
   model::Config config;
-  std::string format;                                   ///< "tern2-v1", ...; "" where no linear layer is packed
+  std::string format;                                   ///< "tern2-v2", ...; "" where no linear layer is packed
   Linear embedding;                                     ///< (V, D), dense: row t is the vector of token t
   std::vector<Layer> layers;                            ///< (L)
   std::vector<float> final_norm;                        ///< (D)

@@ -14,16 +14,28 @@ const char* isa_name(Isa isa) {
       return "scalar";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kAvxVnni:
+      return "avxvnni";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512vnni";
+    case Isa::kNeon:
+      return "neon";
   }
   return "?";
 }
 
 std::vector<Isa> available_isas() {
   std::vector<Isa> all = {Isa::kScalar};
-  if (cpu_features().avx2_fma_f16c) all.push_back(Isa::kAvx2);
-  if (cpu_features().avx512 && cpu_features().avx2_fma_f16c) all.push_back(Isa::kAvx512);
+  const CpuFeatures& cpu = cpu_features();
+  if (cpu.avx2_fma_f16c) {
+    all.push_back(Isa::kAvx2);
+    if (cpu.avx_vnni) all.push_back(Isa::kAvxVnni);
+    if (cpu.avx512) all.push_back(Isa::kAvx512);
+    if (cpu.avx512 && cpu.avx512_vnni) all.push_back(Isa::kAvx512Vnni);
+  }
+  if (cpu.neon_dot) all.push_back(Isa::kNeon);
   return all;
 }
 

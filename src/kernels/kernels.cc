@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/kernels.h"
 
+#include <map>
+#include <mutex>
+
 #include "base/error.h"
 #include "base/system.h"
 #include "kernels/tables.h"
@@ -8,27 +11,34 @@
 namespace spectra::kernels {
 namespace {
 
-const char* avx512_name(const CpuFeatures& cpu) {
-  if (cpu.avx512_vnni) return cpu.avx512_bf16 ? "avx512 (vnni, bf16)" : "avx512 (vnni)";
-  return cpu.avx512_bf16 ? "avx512 (bf16)" : "avx512";
+#if defined(__x86_64__)
+const char* avx512vnni_name(const CpuFeatures& cpu) {
+  if (cpu.avx512_vbmi) return cpu.avx512_bf16 ? "avx512 (vnni, vbmi, bf16)" : "avx512 (vnni, vbmi)";
+  return cpu.avx512_bf16 ? "avx512 (vnni, bf16)" : "avx512 (vnni)";
 }
+#endif
 
 Kernels build(Isa isa) {
   Kernels table = scalar_kernels();
+  table.name = isa_name(isa);
+  if (isa == Isa::kScalar) return table;
+  for (auto& kernel : table.matmul_tiles_bf16) kernel = nullptr;
 #if defined(__x86_64__)
   const CpuFeatures& cpu = cpu_features();
-  if (isa != Isa::kScalar) {
-    use_avx2(table);
-    table.name = "avx2";
+  use_avx2(table);
+  if (isa == Isa::kAvxVnni) {
+    use_avxvnni(table);
+    table.name = "avx2 (vnni)";
   }
-  if (isa == Isa::kAvx512) {
-    use_avx512(table);
-    if (cpu.avx512_vnni) use_avx512vnni(table);
+  if (isa == Isa::kAvx512 || isa == Isa::kAvx512Vnni) use_avx512(table);
+  if (isa == Isa::kAvx512Vnni) {
+    use_avx512vnni(table);
+    if (cpu.avx512_vbmi) use_avx512vbmi(table);
     if (cpu.avx512_bf16) use_avx512bf16(table);
-    table.name = avx512_name(cpu);
+    table.name = avx512vnni_name(cpu);
   }
 #else
-  SPECTRA_CHECK(isa == Isa::kScalar);
+  SPECTRA_CHECK(false, "isa={}", isa_name(isa));
 #endif
   return table;
 }
@@ -39,12 +49,11 @@ const Kernels& kernels_for(Isa isa) {
   bool available = false;
   for (const Isa one : available_isas()) available = available || one == isa;
   SPECTRA_CHECK(available, "isa={}", isa_name(isa));
-  static const Kernels scalar = build(Isa::kScalar);
-  if (isa == Isa::kScalar) return scalar;
-  static const Kernels avx2 = build(Isa::kAvx2);
-  if (isa == Isa::kAvx2) return avx2;
-  static const Kernels avx512 = build(Isa::kAvx512);
-  return avx512;
+  static std::map<Isa, Kernels> tables;
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  const auto found = tables.find(isa);
+  return found != tables.end() ? found->second : tables.emplace(isa, build(isa)).first->second;
 }
 
 const Kernels& kernels() {

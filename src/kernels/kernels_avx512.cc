@@ -8,7 +8,12 @@ namespace spectra::kernels {
 namespace {
 
 struct Lanes {
+  static constexpr int kBlock = 4;  // squared: registers of sums
+  static constexpr int kRegisters = 1;
   __m512 v;
+
+  /// Makes the compiler take it for changed.
+  void renew() { asm volatile("" : "+v"(v)); }
 
   static Lanes all(float x) { return {_mm512_set1_ps(x)}; }
   static Lanes load(const float* p) { return {_mm512_loadu_ps(p)}; }
@@ -21,6 +26,7 @@ struct Lanes {
     return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
   }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(fp16* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT)); }
   /// Rounds as to_bf16 in base/half.h. (The BF16 instruction would turn subnormal numbers into zeros.)
   void store(bf16* p) const {
     const __m512i bits = _mm512_castps_si512(v), top = _mm512_srli_epi32(bits, 16);
@@ -67,106 +73,34 @@ inline Lanes times_power_of_two(Lanes p, Lanes k) {
 }  // namespace
 }  // namespace spectra::kernels
 
+#include "kernels/registers_avx512.h"
+#include "kernels/trits.h"
 #include "kernels/vector_kernels.h"
 
 namespace spectra::kernels {
 namespace {
 
-inline __m512i load_words(const int8_t* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
-inline __m512i load_words(const int8_t* p, __mmask32 present) { return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(present, p)); }
-
-template <int R>
-inline void dot_rows_i8(int32_t* y, const int8_t* x, const int8_t* w, size_t stride, size_t n) {
-  __m512i sums[R];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) sums[r] = _mm512_setzero_si512();
-  size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    const __m512i xi = load_words(x + i);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-      sums[r] = _mm512_add_epi32(sums[r], _mm512_madd_epi16(xi, load_words(w + static_cast<size_t>(r) * stride + i)));
-  }
-  const auto present = static_cast<__mmask32>((1ull << (n - i)) - 1);
-  const __m512i xi = load_words(x + i, present);
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    const __m512i last = _mm512_madd_epi16(xi, load_words(w + static_cast<size_t>(r) * stride + i, present));
-    y[r] = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[r], last));
-  }
-}
-
-int32_t dot_i8(const int8_t* x, const int8_t* w, size_t n) {
-  int32_t y;
-  dot_rows_i8<1>(&y, x, w, 0, n);
-  return y;
-}
-void matvec_i8(int32_t* y, const int8_t* x, const int8_t* w, size_t stride, size_t rows, size_t n) {
-  size_t r = 0;
-  for (; r + 4 <= rows; r += 4) dot_rows_i8<4>(y + r, x, w + r * stride, stride, n);
-  for (; r < rows; ++r) dot_rows_i8<1>(y + r, x, w + r * stride, stride, n);
-}
-
-/// One group of 64: four copies of the 16 bytes, each shifted to its digit.
-inline __m512i tern2_codes(const uint8_t* packed) {
-  const __m512i copies = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(packed)));
-  const __m512i shifts = _mm512_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6);
-  return _mm512_sub_epi8(_mm512_and_si512(_mm512_srlv_epi32(copies, shifts), _mm512_set1_epi8(3)), _mm512_set1_epi8(1));
-}
-void unpack_tern2(const uint8_t* packed, size_t cols, int8_t* codes) {
-  for (; cols >= 64; cols -= 64, packed += 16, codes += 64) _mm512_storeu_si512(codes, tern2_codes(packed));
-  if (cols > 0) _mm512_mask_storeu_epi8(codes, (1ull << cols) - 1, tern2_codes(packed));
-}
-
-inline __m512i bin1_codes(const uint8_t* packed) {
-  uint64_t bits;
-  __builtin_memcpy(&bits, packed, 8);
-  return _mm512_mask_blend_epi8(bits, _mm512_set1_epi8(-1), _mm512_set1_epi8(1));
-}
-void unpack_bin1(const uint8_t* packed, size_t cols, int8_t* codes) {
-  for (; cols >= 64; cols -= 64, packed += 8, codes += 64) _mm512_storeu_si512(codes, bin1_codes(packed));
-  if (cols > 0) _mm512_mask_storeu_epi8(codes, (1ull << cols) - 1, bin1_codes(packed));
-}
-
-/// The next digit of 64 fractions (in 256ths), as codes; the fractions move on by one digit.
-inline __m512i next_digit(__m512i& fraction) {
-  const __m512i one = _mm512_set1_epi8(1);
-  __m512i code = _mm512_set1_epi8(-1);
-  code = _mm512_mask_add_epi8(code, _mm512_cmpge_epu8_mask(fraction, _mm512_set1_epi8(86)), code, one);  // 3 * 86 >= 256
-  code = _mm512_mask_add_epi8(code, _mm512_cmpge_epu8_mask(fraction, _mm512_set1_epi8(static_cast<char>(171))), code, one);
-  fraction = _mm512_add_epi8(fraction, _mm512_add_epi8(fraction, fraction));
-  return code;
-}
-/// Four groups of 80 weights at once: 16 bytes each of `packed`, of which `bytes` exist.
-inline void tern1_6_codes(const uint8_t* packed, __mmask64 bytes, int8_t* codes) {
-  __m512i fraction = _mm512_maskz_loadu_epi8(bytes, packed);
-#pragma GCC unroll 5
-  for (int digit = 0; digit < 5; ++digit) {
-    const __m512i code = next_digit(fraction);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16 * digit), _mm512_castsi512_si128(code));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 80 + 16 * digit), _mm512_extracti32x4_epi32(code, 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 160 + 16 * digit), _mm512_extracti32x4_epi32(code, 2));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 240 + 16 * digit), _mm512_extracti32x4_epi32(code, 3));
-  }
-}
-void unpack_tern1_6(const uint8_t* packed, size_t cols, int8_t* codes) {
-  for (; cols >= 320; cols -= 320, packed += 64, codes += 320) tern1_6_codes(packed, ~0ull, codes);
-  if (cols == 0) return;
-  const size_t groups = (cols + 79) / 80;
-  int8_t last[320];
-  tern1_6_codes(packed, ~0ull >> (64 - 16 * groups), last);
-  __builtin_memcpy(codes, last, cols);
+/// Adds the dot product of each four bytes with those of `x`. Pairs of products fit 16 bits only while u is small.
+template <bool small>
+inline Sums dot(Sums sums, Bytes u, int32_t x) {
+  const __m512i all = _mm512_set1_epi32(x);
+  if (small) return {_mm512_add_epi32(sums.v, _mm512_madd_epi16(_mm512_maddubs_epi16(u.v, all), _mm512_set1_epi16(1)))};
+  const __m512i even =
+      _mm512_madd_epi16(_mm512_and_si512(u.v, _mm512_set1_epi16(255)), _mm512_srai_epi16(_mm512_slli_epi16(all, 8), 8));
+  const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(u.v, 8), _mm512_srai_epi16(all, 8));
+  return {_mm512_add_epi32(sums.v, _mm512_add_epi32(even, odd))};
 }
 
 }  // namespace
+}  // namespace spectra::kernels
+
+#include "kernels/tile_kernels.h"
+
+namespace spectra::kernels {
 
 void use_avx512(Kernels& table) {
   use_lanes(table);
-  table.dot_i8 = dot_i8;
-  table.matvec_i8 = matvec_i8;
-  table.unpack_tern2 = unpack_tern2;
-  table.unpack_tern1_6 = unpack_tern1_6;
-  table.unpack_bin1 = unpack_bin1;
+  use_tiles(table);
 }
 
 }  // namespace spectra::kernels

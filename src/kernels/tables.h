@@ -9,7 +9,9 @@ namespace spectra::kernels {
 const Kernels& scalar_kernels();
 void use_avx2(Kernels& table);
 void use_avx512(Kernels& table);
+void use_avxvnni(Kernels& table);
 void use_avx512vnni(Kernels& table);
+void use_avx512vbmi(Kernels& table);
 void use_avx512bf16(Kernels& table);
 
 /// self_test of a table that no CPU may choose, for tests.

@@ -10,149 +10,188 @@
 namespace spectra::lowbit {
 namespace {
 
-constexpr int64_t kLanes = 16;       // neighbouring weights that lie in neighbouring bytes of a ternary group
-constexpr int64_t kTern2Digits = 4;  // weights in a byte
-constexpr int64_t kTern1_6Digits = 5;
-constexpr int64_t kLargestGroup = kLanes * kTern1_6Digits;
+constexpr int64_t kPlaneBytes = 64;
+constexpr int64_t kLargestGroup = 32;
+constexpr int64_t kTritColumns = 20;
 
-int64_t group_bytes(Format format) { return format == Format::kBin1 ? 8 : 16; }
-int64_t groups_of(Format format, int64_t cols) { return (cols + group_weights(format) - 1) / group_weights(format); }
+struct FormatFacts {
+  const char* name;
+  int64_t columns, planes;  // of a group
+  int offset, step;         // code = u * step - offset
+};
+constexpr FormatFacts kFacts[kFormats] = {{"tern2-v2", 16, 1, 1, 1}, {"tern1.6-v2", kTritColumns, 1, 1, 1},
+                                          {"bin1-v2", 32, 1, 1, 2},  {"int3-v1", 32, 3, 4, 1},
+                                          {"int4-v1", 8, 1, 8, 1},   {"int6-v1", 16, 3, 32, 1},
+                                          {"int8-v1", 4, 1, 128, 1}};
+const FormatFacts& facts(Format format) { return kFacts[static_cast<size_t>(format)]; }
 
-// One group each; `codes` is a whole group.
-void pack_tern2(const int8_t* codes, uint8_t* packed) {
-  for (int64_t j = 0; j < kLanes; ++j) {
-    int byte = 0;
-    for (int64_t d = 0; d < kTern2Digits; ++d) byte |= (codes[d * kLanes + j] + 1) << (2 * d);
-    packed[j] = static_cast<uint8_t>(byte);
-  }
-}
-void unpack_tern2(const uint8_t* packed, int8_t* codes) {
-  for (int64_t j = 0; j < kLanes; ++j)
-    for (int64_t d = 0; d < kTern2Digits; ++d) codes[d * kLanes + j] = static_cast<int8_t>(((packed[j] >> (2 * d)) & 3) - 1);
-}
+/// u of a tile's 16 rows in one group of columns.
+using Group = std::array<std::array<unsigned, kLargestGroup>, kTileRows>;
 
-void pack_tern1_6(const int8_t* codes, uint8_t* packed) {
-  for (int64_t j = 0; j < kLanes; ++j) {
-    int q = 0;
-    for (int64_t d = 0; d < kTern1_6Digits; ++d) q = q * 3 + codes[d * kLanes + j] + 1;
-    packed[j] = static_cast<uint8_t>((q * 256 + 242) / 243);  // q/243 as a fraction of 256, rounded up
-  }
-}
-void unpack_tern1_6(const uint8_t* packed, int8_t* codes) {
-  for (int64_t j = 0; j < kLanes; ++j) {
-    unsigned fraction = packed[j];  // in 256ths; times 3, the integer part is the next digit
-    for (int64_t d = 0; d < kTern1_6Digits; ++d) {
-      codes[d * kLanes + j] = static_cast<int8_t>(static_cast<int>(fraction * 3 >> 8) - 1);
-      fraction = fraction * 3 & 255;
+/// A plane of bits [from, from + bits) of u, of columns [first, first + 32 / bits) of the group.
+void write_plane(const Group& group, int64_t first, int from, int bits, uint8_t* plane) {
+  std::memset(plane, 0, kPlaneBytes);
+  for (int64_t r = 0; r < kTileRows; ++r)
+    for (int64_t c = 0; c < 32 / bits; ++c) {
+      const unsigned u = group[static_cast<size_t>(r)][static_cast<size_t>(first + c)] >> from & ((1u << bits) - 1);
+      uint8_t& byte = plane[4 * r + c % 4];
+      byte = static_cast<uint8_t>(byte | u << (c / 4 * bits));
     }
-  }
+}
+/// u's bits at row r, column c of a plane.
+unsigned read_plane(const uint8_t* plane, int64_t r, int64_t c, int bits) {
+  return static_cast<unsigned>(plane[4 * r + c % 4]) >> (c / 4 * bits) & ((1u << bits) - 1);
 }
 
-void pack_bin1(const int8_t* codes, uint8_t* packed) {
-  for (int i = 0; i < 8; ++i) {
-    int byte = 0;
-    for (int bit = 0; bit < 8; ++bit) byte |= (codes[i * 8 + bit] > 0 ? 1 : 0) << bit;
-    packed[i] = static_cast<uint8_t>(byte);
-  }
+void write_trits(const Group& group, uint8_t* bytes) {
+  for (size_t r = 0; r < kTileRows; ++r)
+    for (size_t j = 0; j < 4; ++j) {
+      unsigned number = 0;
+      for (size_t f = 5; f-- > 0;) number = number * 3 + group[r][4 * f + j];
+      bytes[4 * r + j] = static_cast<uint8_t>(number);
+    }
 }
-void unpack_bin1(const uint8_t* packed, int8_t* codes) {
-  for (int i = 0; i < 64; ++i) codes[i] = (packed[i / 8] >> (i % 8) & 1) != 0 ? 1 : -1;
+unsigned read_trit(const uint8_t* bytes, int64_t r, int64_t c) {
+  static constexpr unsigned kPowers[5] = {1, 3, 9, 27, 81};
+  return bytes[4 * r + c % 4] / kPowers[c / 4] % 3;
 }
 
-void pack_group(Format format, const int8_t* codes, uint8_t* packed) {
+/// What a format's group is made of, in order: calls plane(first column, lowest bit, bits, byte offset).
+template <class Plane>
+void for_planes(Format format, Plane plane) {
   switch (format) {
     case Format::kTern2:
-      return pack_tern2(codes, packed);
-    case Format::kTern1_6:
-      return pack_tern1_6(codes, packed);
+      return plane(0, 0, 2, 0);
     case Format::kBin1:
-      return pack_bin1(codes, packed);
+      return plane(0, 0, 1, 0);
+    case Format::kInt3:
+      plane(0, 0, 2, 0), plane(16, 0, 2, kPlaneBytes);
+      return plane(0, 2, 1, 2 * kPlaneBytes);
+    case Format::kInt4:
+      return plane(0, 0, 4, 0);
+    case Format::kInt6:
+      plane(0, 0, 4, 0), plane(8, 0, 4, kPlaneBytes);
+      return plane(0, 4, 2, 2 * kPlaneBytes);
+    case Format::kInt8:
+      return plane(0, 0, 8, 0);
+    case Format::kTern1_6:
+      SPECTRA_CHECK(false, "trits are not planes");
   }
 }
-void unpack_group(Format format, const uint8_t* packed, int8_t* codes) {
+void write_group(Format format, const Group& group, uint8_t* bytes) {
+  if (format == Format::kTern1_6) return write_trits(group, bytes);
+  for_planes(format, [&](int64_t first, int from, int bits, int64_t at) { write_plane(group, first, from, bits, bytes + at); });
+}
+/// u of row r, column c of a group.
+unsigned read_group(Format format, const uint8_t* bytes, int64_t r, int64_t c) {
+  const uint8_t* high = bytes + 2 * kPlaneBytes;
   switch (format) {
     case Format::kTern2:
-      return unpack_tern2(packed, codes);
+      return read_plane(bytes, r, c, 2);
     case Format::kTern1_6:
-      return unpack_tern1_6(packed, codes);
+      return read_trit(bytes, r, c);
     case Format::kBin1:
-      return unpack_bin1(packed, codes);
+      return read_plane(bytes, r, c, 1);
+    case Format::kInt3:
+      return read_plane(bytes + c / 16 * kPlaneBytes, r, c % 16, 2) | read_plane(high, r, c, 1) << 2;
+    case Format::kInt4:
+      return read_plane(bytes, r, c, 4);
+    case Format::kInt6:
+      return read_plane(bytes + c / 8 * kPlaneBytes, r, c % 8, 4) | read_plane(high, r, c, 2) << 4;
+    case Format::kInt8:
+      return bytes[4 * r + c];
   }
+  SPECTRA_CHECK(false, "format {}", static_cast<int>(format));
 }
 
-int8_t padding_code(Format format) { return format == Format::kBin1 ? -1 : 0; }
+unsigned padding(Format format) { return format == Format::kBin1 ? 0 : static_cast<unsigned>(facts(format).offset); }
 
-/// Which byte values pack_group can write.
-std::array<bool, 256> valid_bytes(Format format) {
-  std::array<bool, 256> valid{};
-  for (int b = 0; b < 256; ++b) {
-    if (format == Format::kTern2) valid[static_cast<size_t>(b)] = (b & (b >> 1) & 0x55) == 0;  // no pair of bits is 3
-    if (format == Format::kBin1) valid[static_cast<size_t>(b)] = true;
-  }
-  if (format == Format::kTern1_6)
-    for (int q = 0; q < 243; ++q) valid[static_cast<size_t>((q * 256 + 242) / 243)] = true;
-  return valid;
+/// Calls body(first column, columns, byte offset) for the groups of a tile, in order.
+template <class Body>
+void for_groups(const Layout& layout, Body body) {
+  const int64_t width = group_columns(layout.format);
+  int64_t at = 0;
+  for (size_t s = 0; s + 1 < layout.segments.size(); ++s)
+    for (int64_t c = layout.segments[s]; c < layout.segments[s + 1]; c += width, at += group_bytes(layout.format))
+      body(c, std::min(width, layout.segments[s + 1] - c), at);
 }
+
+int64_t rows_of(const Layout& layout, int64_t tile) { return std::min(kTileRows, layout.rows - tile * kTileRows); }
 
 }  // namespace
 
 const char* shard_axis_name(ShardAxis axis) { return axis == ShardAxis::kRows ? "rows" : "columns"; }
-
-const char* format_name(Format format) {
-  switch (format) {
-    case Format::kTern2:
-      return "tern2-v1";
-    case Format::kTern1_6:
-      return "tern1.6-v1";
-    case Format::kBin1:
-      return "bin1-v1";
-  }
-  return "?";
-}
+const char* format_name(Format format) { return facts(format).name; }
 
 Format format_from_name(const std::string& name) {
-  if (name == "tern2-v1" || name == "2bit") return Format::kTern2;
-  if (name == "tern1.6-v1" || name == "1.6bit") return Format::kTern1_6;
-  if (name == "bin1-v1" || name == "1bit") return Format::kBin1;
-  throw bad_input(fmt::format("unknown packed format \"{}\"", name),
-                  "known are tern2-v1 (2bit), tern1.6-v1 (1.6bit) and bin1-v1 (1bit)");
+  if (name == "tern2-v2" || name == "2bit") return Format::kTern2;
+  if (name == "tern1.6-v2" || name == "1.6bit") return Format::kTern1_6;
+  if (name == "bin1-v2" || name == "1bit") return Format::kBin1;
+  const bool old = name == "tern2-v1" || name == "tern1.6-v1" || name == "bin1-v1";
+  throw bad_input(fmt::format("{} packed format \"{}\"", old ? "outdated" : "unknown", name),
+                  old ? "pack the unpacked model again: the layout before the first release is no longer read"
+                      : "known are tern2-v2 (2bit), tern1.6-v2 (1.6bit) and bin1-v2 (1bit)");
 }
 
-int64_t group_weights(Format format) { return format == Format::kTern1_6 ? kLanes * kTern1_6Digits : 64; }
-int64_t row_bytes(Format format, int64_t cols) { return groups_of(format, cols) * group_bytes(format); }
+int64_t group_columns(Format format) { return facts(format).columns; }
+int64_t group_bytes(Format format) { return facts(format).planes * kPlaneBytes; }
+int code_offset(Format format) { return facts(format).offset; }
+int code_step(Format format) { return facts(format).step; }
 
-void pack_row(Format format, const int8_t* codes, int64_t cols, uint8_t* packed) {
-  const int64_t group = group_weights(format);
-  int64_t begin = 0;
-  for (; begin + group <= cols; begin += group, packed += group_bytes(format)) pack_group(format, codes + begin, packed);
-  if (begin == cols) return;
-  std::array<int8_t, kLargestGroup> last;
-  last.fill(padding_code(format));
-  std::copy(codes + begin, codes + cols, last.begin());
-  pack_group(format, last.data(), packed);
+int64_t Layout::tile_bytes() const {
+  int64_t groups = 0;
+  const int64_t width = group_columns(format);
+  for (size_t s = 0; s + 1 < segments.size(); ++s) groups += (segments[s + 1] - segments[s] + width - 1) / width;
+  return groups * group_bytes(format);
 }
 
-void unpack_row(Format format, const uint8_t* packed, int64_t cols, int8_t* codes) {
-  const int64_t group = group_weights(format);
-  int64_t begin = 0;
-  for (; begin + group <= cols; begin += group, packed += group_bytes(format)) unpack_group(format, packed, codes + begin);
-  if (begin == cols) return;
-  std::array<int8_t, kLargestGroup> last;
-  unpack_group(format, packed, last.data());
-  std::copy_n(last.begin(), cols - begin, codes + begin);
+Layout make_layout(Format format, int64_t rows, int64_t cols, ShardAxis axis, const std::vector<int64_t>& bounds) {
+  return {format, rows, cols, axis == ShardAxis::kColumns ? bounds : std::vector<int64_t>{0, cols}};
 }
 
-bool valid_row(Format format, const uint8_t* packed, int64_t cols) {
-  static const std::array<std::array<bool, 256>, 3> valid = {valid_bytes(Format::kTern2), valid_bytes(Format::kTern1_6),
-                                                             valid_bytes(Format::kBin1)};
-  const std::array<bool, 256>& allowed = valid[static_cast<size_t>(format)];
-  const int64_t bytes = row_bytes(format, cols);
-  if (!std::all_of(packed, packed + bytes, [&](uint8_t byte) { return allowed[byte]; })) return false;
-  if (cols % group_weights(format) == 0) return true;
-  std::array<int8_t, kLargestGroup> last;
-  unpack_group(format, packed + bytes - group_bytes(format), last.data());
-  return std::all_of(last.begin() + cols % group_weights(format), last.begin() + group_weights(format),
-                     [&](int8_t code) { return code == padding_code(format); });
+void pack_tile(const Layout& layout, int64_t tile, const int8_t* codes, uint8_t* packed) {
+  const int64_t rows = rows_of(layout, tile);
+  const FormatFacts& f = facts(layout.format);
+  for_groups(layout, [&](int64_t first, int64_t columns, int64_t at) {
+    Group group;
+    for (auto& row : group) row.fill(padding(layout.format));
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        group[static_cast<size_t>(r)][static_cast<size_t>(c)] =
+            static_cast<unsigned>((codes[r * layout.cols + first + c] + f.offset) / f.step);
+    write_group(layout.format, group, packed + at);
+  });
+}
+
+void unpack_row(const Layout& layout, int64_t row, const uint8_t* packed, int8_t* codes) {
+  const FormatFacts& f = facts(layout.format);
+  for_groups(layout, [&](int64_t first, int64_t columns, int64_t at) {
+    for (int64_t c = 0; c < columns; ++c)
+      codes[first + c] =
+          static_cast<int8_t>(static_cast<int>(read_group(layout.format, packed + at, row % kTileRows, c)) * f.step - f.offset);
+  });
+}
+
+void unpack_tile(const Layout& layout, int64_t tile, const uint8_t* packed, int8_t* codes) {
+  for (int64_t r = 0; r < rows_of(layout, tile); ++r) unpack_row(layout, r, packed, codes + r * layout.cols);
+}
+
+bool valid_tile(const Layout& layout, int64_t tile, const uint8_t* packed) {
+  const int64_t rows = rows_of(layout, tile);
+  const unsigned pad = padding(layout.format);
+  bool valid = true;
+  for_groups(layout, [&](int64_t, int64_t columns, int64_t at) {
+    const uint8_t* bytes = packed + at;
+    if (layout.format == Format::kTern2)
+      for (int64_t b = 0; b < kPlaneBytes; ++b) valid = valid && (bytes[b] & (bytes[b] >> 1) & 0x55) == 0;  // no pair of bits is 3
+    if (layout.format == Format::kTern1_6)
+      for (int64_t b = 0; b < kPlaneBytes; ++b) valid = valid && bytes[b] < 243;
+    if (rows == kTileRows && columns == group_columns(layout.format)) return;
+    for (int64_t r = 0; r < kTileRows; ++r)
+      for (int64_t c = r < rows ? columns : 0; c < group_columns(layout.format); ++c)
+        valid = valid && read_group(layout.format, bytes, r, c) == pad;
+  });
+  return valid;
 }
 
 }  // namespace spectra::lowbit

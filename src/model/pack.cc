@@ -45,13 +45,17 @@ void verify(const Packing& packing, lowbit::Format format, const std::vector<flo
   lowbit::Codes row{1, found.cols, ShardAxis::kColumns, {0, found.cols}, {0.0f}, std::vector<int8_t>(cols), 0};
   if (found.axis == ShardAxis::kColumns) row.bounds = found.bounds, row.scales = found.scales;
   std::vector<float> back(cols);
+  const lowbit::Layout layout = lowbit::make_layout(format, found.rows, found.cols, found.axis, found.bounds);
+  std::vector<int8_t> tile(cols * lowbit::kTileRows);
   size_t shard = 0;
   for (int64_t r = 0; r < found.rows; ++r) {
     if (found.axis == ShardAxis::kRows) {
       while (found.bounds[shard + 1] <= r) ++shard;
       row.scales[0] = found.scales[shard];
     }
-    lowbit::unpack_row(format, packing.packed.data() + r * lowbit::row_bytes(format, found.cols), found.cols, row.codes.data());
+    const int64_t in_tile = r % lowbit::kTileRows, index = r / lowbit::kTileRows;
+    if (in_tile == 0) lowbit::unpack_tile(layout, index, packing.packed.data() + index * layout.tile_bytes(), tile.data());
+    std::copy_n(tile.data() + in_tile * found.cols, cols, row.codes.data());
     lowbit::expand(row, back.data());
     for (size_t c = 0; c < cols; ++c) {
       const float source = w[static_cast<size_t>(r) * cols + c] + 0.0f;  // -0 + 0 = +0
@@ -67,11 +71,12 @@ void pack_matrix(Packing& packing, lowbit::Format format, int64_t shards) {
   format::read_floats(*packing.source, w.data());
   packing.found = lowbit::find_codes(w.data(), parameter.rows, parameter.cols, parameter.axis, shards,
                                      format == lowbit::Format::kBin1, parameter.name);
-  const int64_t row_bytes = lowbit::row_bytes(format, parameter.cols);
-  packing.packed.resize(static_cast<size_t>(parameter.rows * row_bytes));
-  for (int64_t r = 0; r < parameter.rows; ++r)
-    lowbit::pack_row(format, packing.found.codes.data() + r * parameter.cols, parameter.cols,
-                     packing.packed.data() + r * row_bytes);
+  const lowbit::Layout layout =
+      lowbit::make_layout(format, parameter.rows, parameter.cols, packing.found.axis, packing.found.bounds);
+  packing.packed.resize(static_cast<size_t>(layout.bytes()));
+  for (int64_t t = 0; t < layout.tiles(); ++t)
+    lowbit::pack_tile(layout, t, packing.found.codes.data() + t * lowbit::kTileRows * parameter.cols,
+                      packing.packed.data() + t * layout.tile_bytes());
   packing.zeros = std::count(packing.found.codes.begin(), packing.found.codes.end(), int8_t{0});
   packing.found.codes = {};
   verify(packing, format, w);
@@ -79,7 +84,7 @@ void pack_matrix(Packing& packing, lowbit::Format format, int64_t shards) {
 
 std::vector<Packing> pack_all(const format::ModelDirectory& directory, const Config& config, lowbit::Format format, int threads) {
   std::vector<Packing> all;
-  uint64_t packed_bytes = 0, largest = 0;
+  uint64_t packed = 0, largest = 0;
   for (const Parameter& parameter : parameters(config)) {
     if (parameter.role != Role::kLinear) continue;
     all.push_back({&checked_source(directory, parameter), parameter, {}, {}, 0});
@@ -87,11 +92,11 @@ std::vector<Packing> pack_all(const format::ModelDirectory& directory, const Con
       throw bad_input(fmt::format("{}: {} is {}, {} is {}", directory.path().string(), all.front().parameter.name,
                                   dtype_name(all.front().source->dtype), parameter.name, dtype_name(all.back().source->dtype)),
                       "linear matrices of one model must have one type, so that unpacking can give it back");
-    packed_bytes += static_cast<uint64_t>(parameter.rows * lowbit::row_bytes(format, parameter.cols));
+    packed += static_cast<uint64_t>(packed_shape(parameter, format, config.shards).layout.bytes());
     largest = std::max(largest, static_cast<uint64_t>(parameter.rows * parameter.cols) * (sizeof(float) + sizeof(int8_t)));
   }
   const int workers = threads > 0 ? threads : cpu_count();
-  require_memory(packed_bytes + largest * static_cast<uint64_t>(workers), "packing", "use fewer --threads");
+  require_memory(packed + largest * static_cast<uint64_t>(workers), "packing", "use fewer --threads");
   Progress progress("packing", all.size());
   std::mutex mutex;
   uint64_t done = 0;
@@ -150,9 +155,12 @@ std::string packed_config(const format::ModelDirectory& directory, Config config
 
 std::string write_weights(const format::ModelDirectory& directory, const Config& config, const fs::path& file,
                           lowbit::Format format, const std::vector<Packing>& all) {
-  std::vector<int64_t> shards;
-  for (const Packing& packing : all) shards.push_back(static_cast<int64_t>(packing.found.scales.size()));
-  std::vector<format::SafetensorsWriter::Entry> entries = packed_entries(parameters(config), format, shards, DType::kF16);
+  std::vector<PackedShape> shapes;
+  for (const Packing& packing : all)
+    shapes.push_back(
+        {lowbit::make_layout(format, packing.parameter.rows, packing.parameter.cols, packing.found.axis, packing.found.bounds),
+         static_cast<int64_t>(packing.found.scales.size())});
+  std::vector<format::SafetensorsWriter::Entry> entries = packed_entries(parameters(config), shapes, DType::kF16);
   std::set<std::string> placed;
   for (const Packing& packing : all) placed.insert(packing.parameter.name);
   for (auto& entry : entries) {

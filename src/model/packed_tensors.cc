@@ -62,14 +62,7 @@ PackedConfig packed_config_from_json(const std::string& text, const std::string&
 PackedMatrix packed_matrix(const format::ModelDirectory& directory, const PackedConfig& packed, const Parameter& parameter) {
   const PackedNames names = packed_names(parameter.name);
   PackedMatrix matrix;
-  matrix.format = packed.format;
   matrix.axis = packed.axis_of(parameter);
-  matrix.rows = parameter.rows;
-  matrix.cols = parameter.cols;
-  matrix.row_bytes = lowbit::row_bytes(packed.format, parameter.cols);
-  const format::TensorView& codes = typed(directory, names.packed, DType::kU8, {matrix.rows, matrix.row_bytes});
-  matrix.codes = {reinterpret_cast<const uint8_t*>(codes.data.data()), codes.data.size()};
-
   const format::TensorView& scales = directory.get(names.scale);
   const int64_t count = scales.elements();
   typed(directory, names.scale, DType::kF32, {count});
@@ -82,17 +75,36 @@ PackedMatrix packed_matrix(const format::ModelDirectory& directory, const Packed
   std::vector<int32_t> bounds(static_cast<size_t>(count) + 1);
   const format::TensorView& shards = typed(directory, names.shards, DType::kI32, {count + 1});
   std::memcpy(bounds.data(), shards.data.data(), shards.data.size());
-  const int64_t extent = matrix.axis == ShardAxis::kRows ? matrix.rows : matrix.cols;
+  const int64_t extent = matrix.axis == ShardAxis::kRows ? parameter.rows : parameter.cols;
   bool ascending = bounds.front() == 0 && bounds.back() == extent;
   for (size_t s = 0; s + 1 < bounds.size(); ++s) ascending = ascending && bounds[s] < bounds[s + 1];
   if (!ascending)
     throw tensor_error(directory, names.shards, fmt::format("[{}] does not ascend from 0 to {}", fmt::join(bounds, ", "), extent));
   matrix.bounds.assign(bounds.begin(), bounds.end());
+  matrix.layout = lowbit::make_layout(packed.format, parameter.rows, parameter.cols, matrix.axis, matrix.bounds);
+  matrix.tile_bytes = matrix.layout.tile_bytes();
+  const format::TensorView& codes = typed(directory, names.packed, DType::kU8, {matrix.layout.tiles(), matrix.tile_bytes});
+  matrix.codes = {reinterpret_cast<const uint8_t*>(codes.data.data()), codes.data.size()};
   return matrix;
 }
 
-std::vector<format::SafetensorsWriter::Entry> packed_entries(const std::vector<Parameter>& parameters, lowbit::Format format,
-                                                             const std::vector<int64_t>& shards, DType rest) {
+size_t PackedMatrix::shard_of_row(int64_t row) const {
+  size_t shard = 0;
+  while (row >= bounds[shard + 1]) ++shard;
+  return shard;
+}
+
+PackedShape packed_shape(const Parameter& parameter, lowbit::Format format, int64_t shards) {
+  return {lowbit::make_layout(format, parameter.rows, parameter.cols, parameter.axis, shard_bounds(parameter, shards)), shards};
+}
+
+uint64_t packed_bytes(const PackedShape& shape) {
+  return static_cast<uint64_t>(shape.layout.bytes()) + static_cast<uint64_t>(shape.shards) * sizeof(float) +
+         static_cast<uint64_t>(shape.shards + 1) * sizeof(int32_t);
+}
+
+std::vector<format::SafetensorsWriter::Entry> packed_entries(const std::vector<Parameter>& parameters,
+                                                             const std::vector<PackedShape>& shapes, DType rest) {
   std::vector<format::SafetensorsWriter::Entry> packed, small, others;
   size_t linear = 0;
   for (const Parameter& parameter : parameters) {
@@ -101,10 +113,10 @@ std::vector<format::SafetensorsWriter::Entry> packed_entries(const std::vector<P
       continue;
     }
     const PackedNames names = packed_names(parameter.name);
-    const int64_t count = shards.at(linear++);
-    packed.push_back({names.packed, DType::kU8, {parameter.rows, lowbit::row_bytes(format, parameter.cols)}});
-    small.push_back({names.scale, DType::kF32, {count}});
-    small.push_back({names.shards, DType::kI32, {count + 1}});
+    const PackedShape& shape = shapes.at(linear++);
+    packed.push_back({names.packed, DType::kU8, {shape.layout.tiles(), shape.layout.tile_bytes()}});
+    small.push_back({names.scale, DType::kF32, {shape.shards}});
+    small.push_back({names.shards, DType::kI32, {shape.shards + 1}});
   }
   packed.insert(packed.end(), small.begin(), small.end());
   packed.insert(packed.end(), others.begin(), others.end());

@@ -2,9 +2,9 @@
 #pragma once
 // How a packed low-bit matrix lies in model.safetensors. For the parameter "X.weight" (rows, cols), S shards:
 //
-//   X.weight_packed  U8   (rows, row_bytes)  codes, lowbit/packed.h; row_bytes = lowbit::row_bytes(format, cols)
-//   X.weight_scale   F32  (S)                scale of each shard
-//   X.weight_shards  I32  (S + 1)            boundaries along the shard axis, from 0 to rows or cols
+//   X.weight_packed  U8   (tiles, tile_bytes)  codes, lowbit/packed.h; both as lowbit::Layout gives them
+//   X.weight_scale   F32  (S)                  scale of each shard
+//   X.weight_shards  I32  (S + 1)              boundaries along the shard axis, from 0 to rows or cols
 //
 // config.json says the rest: quantization_config {quant_method: "spectra", format, shard_axis: {name: "rows" | "columns"}}, where
 // name is the projection ("q_proj") or, for a matrix that differs, its full name ("model.layers.0.mlp.up_proj.weight"). In the file
@@ -31,13 +31,16 @@ PackedNames packed_names(const std::string& weight);
 
 /// A packed matrix in a mapped model; `codes` lives as long as the ModelDirectory.
 struct PackedMatrix {
-  lowbit::Format format;
+  lowbit::Layout layout;
   lowbit::ShardAxis axis;
-  int64_t rows = 0, cols = 0;
-  int64_t row_bytes = 0;
-  std::span<const uint8_t> codes;  ///< rows * row_bytes
+  int64_t tile_bytes = 0;          ///< layout.tile_bytes()
+  std::span<const uint8_t> codes;  ///< layout.bytes()
   std::vector<float> scales;       ///< S
   std::vector<int64_t> bounds;     ///< S + 1
+
+  const uint8_t* tile(int64_t index) const { return codes.data() + index * tile_bytes; }
+  /// Shard of a row, for shards along the rows.
+  size_t shard_of_row(int64_t row) const;
 };
 
 /// quantization_config of a packed model; `axes` as in config.json.
@@ -51,12 +54,21 @@ struct PackedConfig {
 PackedConfig packed_config_from_json(const std::string& json, const std::string& where);
 
 /// Reads and checks one matrix: shapes, boundaries ascending over the whole axis, scales finite. Not the codes: see
-/// lowbit::valid_row. Throws Error naming model and tensor.
+/// lowbit::valid_tile. Throws Error naming model and tensor.
 PackedMatrix packed_matrix(const format::ModelDirectory& directory, const PackedConfig& packed, const Parameter& parameter);
 
-/// Tensors of a packed model in file order (see above). `shards[i]`: number of scales of the i-th linear parameter of `parameters`.
-/// `rest`: type of embedding, norms and head.
-std::vector<format::SafetensorsWriter::Entry> packed_entries(const std::vector<Parameter>& parameters, lowbit::Format format,
-                                                             const std::vector<int64_t>& shards, DType rest);
+/// What decides the shapes of a packed matrix.
+struct PackedShape {
+  lowbit::Layout layout;
+  int64_t shards;
+};
+/// Of a matrix cut into equal shards along training's axis.
+PackedShape packed_shape(const Parameter& parameter, lowbit::Format format, int64_t shards);
+/// Bytes of its three tensors.
+uint64_t packed_bytes(const PackedShape& shape);
+/// Tensors of a packed model in file order (see above). `shapes[i]`: of the i-th linear parameter of `parameters`. `rest`: type of
+/// embedding, norms and head.
+std::vector<format::SafetensorsWriter::Entry> packed_entries(const std::vector<Parameter>& parameters,
+                                                             const std::vector<PackedShape>& shapes, DType rest);
 
 }  // namespace spectra::model

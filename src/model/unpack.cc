@@ -34,28 +34,33 @@ void check_scales(const PackedMatrix& matrix, DType dtype, const std::string& na
 }
 
 /// Row r as `element` bytes a weight: 0 or ±scale of its shard.
-void expand_row(const PackedMatrix& matrix, int64_t r, DType dtype, std::vector<int8_t>& codes, std::vector<uint8_t>& out) {
+void expand_row(const PackedMatrix& matrix, int64_t r, DType dtype, const int8_t* codes, std::vector<uint8_t>& out) {
   const size_t element = dtype_size(dtype);
-  lowbit::unpack_row(matrix.format, matrix.codes.data() + r * matrix.row_bytes, matrix.cols, codes.data());
   const bool by_rows = matrix.axis == ShardAxis::kRows;
   for (size_t s = 0; s < matrix.scales.size(); ++s) {
     if (by_rows && (r < matrix.bounds[s] || r >= matrix.bounds[s + 1])) continue;
     const uint32_t values[3] = {bits_in(dtype, -matrix.scales[s]), 0, bits_in(dtype, matrix.scales[s])};
     const auto begin = static_cast<size_t>(by_rows ? 0 : matrix.bounds[s]);
-    const auto end = static_cast<size_t>(by_rows ? matrix.cols : matrix.bounds[s + 1]);
+    const auto end = static_cast<size_t>(by_rows ? matrix.layout.cols : matrix.bounds[s + 1]);
     for (size_t c = begin; c < end; ++c) std::memcpy(out.data() + c * element, &values[codes[c] + 1], element);  // little endian
   }
 }
 
 void write_matrix(format::SafetensorsWriter& writer, const PackedMatrix& matrix, DType dtype, const std::string& where) {
   check_scales(matrix, dtype, where);
-  std::vector<int8_t> codes(static_cast<size_t>(matrix.cols));
-  std::vector<uint8_t> row(codes.size() * dtype_size(dtype));
-  for (int64_t r = 0; r < matrix.rows; ++r) {
-    if (!lowbit::valid_row(matrix.format, matrix.codes.data() + r * matrix.row_bytes, matrix.cols))
-      throw bad_input(fmt::format("{}: row {} holds bytes that {} does not have", where, r, lowbit::format_name(matrix.format)),
-                      "the file is damaged: copy it or pack the model again");
-    expand_row(matrix, r, dtype, codes, row);
+  const lowbit::Layout& layout = matrix.layout;
+  std::vector<int8_t> codes(static_cast<size_t>(lowbit::kTileRows * layout.cols));
+  std::vector<uint8_t> row(static_cast<size_t>(layout.cols) * dtype_size(dtype));
+  for (int64_t r = 0; r < layout.rows; ++r) {
+    const int64_t tile = r / lowbit::kTileRows, in_tile = r % lowbit::kTileRows;
+    if (in_tile == 0) {
+      if (!lowbit::valid_tile(layout, tile, matrix.tile(tile)))
+        throw bad_input(
+            fmt::format("{}: rows from {} on hold bytes that {} does not have", where, r, lowbit::format_name(layout.format)),
+            "the file is damaged: copy it or pack the model again");
+      lowbit::unpack_tile(layout, tile, matrix.tile(tile), codes.data());
+    }
+    expand_row(matrix, r, dtype, codes.data() + in_tile * layout.cols, row);
     writer.write(row.data(), row.size());
   }
 }

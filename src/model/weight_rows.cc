@@ -11,12 +11,12 @@ namespace {
 
 /// Weights of packed row r: 0 or ±scale of their shard.
 void expand_row(const PackedMatrix& matrix, int64_t r, float* out) {
-  std::vector<int8_t> codes(static_cast<size_t>(matrix.cols));
-  lowbit::unpack_row(matrix.format, matrix.codes.data() + r * matrix.row_bytes, matrix.cols, codes.data());
+  std::vector<int8_t> codes(static_cast<size_t>(matrix.layout.cols));
+  lowbit::unpack_row(matrix.layout, r, matrix.tile(r / lowbit::kTileRows), codes.data());
   const bool by_rows = matrix.axis == ShardAxis::kRows;
   for (size_t s = 0; s < matrix.scales.size(); ++s) {
     if (by_rows && (r < matrix.bounds[s] || r >= matrix.bounds[s + 1])) continue;
-    const int64_t begin = by_rows ? 0 : matrix.bounds[s], end = by_rows ? matrix.cols : matrix.bounds[s + 1];
+    const int64_t begin = by_rows ? 0 : matrix.bounds[s], end = by_rows ? matrix.layout.cols : matrix.bounds[s + 1];
     const float values[3] = {-matrix.scales[s], 0.0f, matrix.scales[s]};
     for (int64_t c = begin; c < end; ++c) out[c] = values[codes[static_cast<size_t>(c)] + 1];
   }
@@ -63,8 +63,10 @@ std::span<const std::byte> WeightRows::Matrix::stored(int64_t row) const {
 
 void WeightRows::Matrix::read(int64_t row, float* out) const {
   if (view_ != nullptr) return format::read_floats({view_->name, dtype_, {cols_}, stored(row)}, out);
-  if (!lowbit::valid_row(packed_->format, packed_->codes.data() + row * packed_->row_bytes, cols_))
-    throw bad_input(fmt::format("{}: row {} holds bytes that {} does not have", where_, row, lowbit::format_name(packed_->format)),
+  const int64_t tile = row / lowbit::kTileRows;
+  if (row % lowbit::kTileRows == 0 && !lowbit::valid_tile(packed_->layout, tile, packed_->tile(tile)))
+    throw bad_input(fmt::format("{}: rows from {} on hold bytes that {} does not have", where_, row,
+                                lowbit::format_name(packed_->layout.format)),
                     "the file is damaged: copy it or pack the model again");
   expand_row(*packed_, row, out);
 }

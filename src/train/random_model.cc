@@ -22,8 +22,12 @@ using model::Role;
 
 std::vector<Entry> entries_of(const model::Config& config, std::optional<lowbit::Format> packed) {
   const std::vector<Parameter> parameters = model::parameters(config);
-  if (packed)
-    return model::packed_entries(parameters, *packed, std::vector<int64_t>(parameters.size(), config.shards), DType::kF16);
+  if (packed) {
+    std::vector<model::PackedShape> shapes;
+    for (const Parameter& parameter : parameters)
+      if (parameter.role == Role::kLinear) shapes.push_back(model::packed_shape(parameter, *packed, config.shards));
+    return model::packed_entries(parameters, shapes, DType::kF16);
+  }
   std::vector<Entry> entries;
   for (const Parameter& parameter : parameters) entries.push_back({parameter.name, DType::kF16, model::tensor_shape(parameter)});
   return entries;
@@ -111,17 +115,20 @@ class Writer {
 
   std::pair<std::vector<float>, std::vector<int32_t>> write_packed(const Parameter& parameter) {
     const LinearWeights weights(parameter, config_, seed_);
-    const int64_t row_bytes = lowbit::row_bytes(*packed_, parameter.cols);
-    std::vector<uint8_t> bytes(static_cast<size_t>(parameter.rows * row_bytes));
+    const lowbit::Layout layout = model::packed_shape(parameter, *packed_, config_.shards).layout;
+    std::vector<uint8_t> bytes(static_cast<size_t>(layout.bytes()));
 #pragma omp parallel
     {
-      std::vector<int8_t> codes(static_cast<size_t>(parameter.cols));
+      std::vector<int8_t> codes(static_cast<size_t>(lowbit::kTileRows * parameter.cols));
 #pragma omp for
-      for (int64_t row = 0; row < parameter.rows; ++row) {
-        weights.for_shards(row, [&](size_t shard, int64_t begin, int64_t end) {
-          for (int64_t c = begin; c < end; ++c) codes[static_cast<size_t>(c)] = static_cast<int8_t>(weights.code(shard, row, c));
-        });
-        lowbit::pack_row(*packed_, codes.data(), parameter.cols, bytes.data() + row * row_bytes);
+      for (int64_t tile = 0; tile < layout.tiles(); ++tile) {
+        const int64_t first = tile * lowbit::kTileRows, last = std::min(first + lowbit::kTileRows, parameter.rows);
+        for (int64_t row = first; row < last; ++row)
+          weights.for_shards(row, [&](size_t shard, int64_t begin, int64_t end) {
+            int8_t* out = codes.data() + (row - first) * parameter.cols;
+            for (int64_t c = begin; c < end; ++c) out[c] = static_cast<int8_t>(weights.code(shard, row, c));
+          });
+        lowbit::pack_tile(layout, tile, codes.data(), bytes.data() + tile * layout.tile_bytes());
       }
     }
     write(bytes.data(), bytes.size());

@@ -14,6 +14,7 @@
 #include "base/system.h"
 #include "lowbit/packed.h"
 #include "model/pack.h"
+#include "model/packed_tensors.h"
 #include "train/checkpoint.h"
 
 namespace spectra::train {
@@ -117,8 +118,7 @@ uint64_t packed_model_bytes(const model::Config& config) {
   uint64_t bytes = 0;
   for (const model::Parameter& parameter : model::parameters(config))
     bytes += parameter.role == model::Role::kLinear
-                 ? static_cast<uint64_t>(parameter.rows * lowbit::row_bytes(packed_format(config.family), parameter.cols) +
-                                         8 * config.shards + 4)
+                 ? model::packed_bytes(model::packed_shape(parameter, packed_format(config.family), config.shards))
                  : static_cast<uint64_t>(2 * parameter.rows * parameter.cols);
   return bytes;
 }

@@ -49,7 +49,7 @@ class Checkpoints(harness.Case):
             self.assert_whole(path)
             size = (path / "model.safetensors").stat().st_size
             self.assertEqual((path / "trainer.safetensors").exists(), step in complete, step)
-            self.assertEqual(self.packed_format(path), None if step in complete else "tern1.6-v1")
+            self.assertEqual(self.packed_format(path), None if step in complete else "tern1.6-v2")
             self.assertGreater(size, weights) if step in complete else self.assertLess(size, 0.7 * weights)
             self.assertEqual(json.loads((path / "spectra.json").read_text())["step"], step)
             text = harness.spectra_json("generate", path, "--prompt", "Once", "--max-tokens", 4)

@@ -11,9 +11,13 @@ const Loops& loops_for(kernels::Isa isa, bool bf16_dot) {
     case kernels::Isa::kScalar:
       return loops_scalar();
     case kernels::Isa::kAvx2:
+    case kernels::Isa::kAvxVnni:
       return loops_avx2();
     case kernels::Isa::kAvx512:
+    case kernels::Isa::kAvx512Vnni:
       return bf16_dot ? loops_avx512bf16() : loops_avx512();
+    case kernels::Isa::kNeon:
+      break;
   }
 #endif
   return loops_scalar();

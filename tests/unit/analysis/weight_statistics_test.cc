@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "model/packed_tensors.h"
 #include "test_data.h"
 #include "train/random_model.h"
 
@@ -63,8 +64,7 @@ TEST(WeightStatistics, PackedAndUnpackedAgreeWithTheValues) {
     EXPECT_EQ(std::set<float>(matrix.scales.begin(), matrix.scales.end()), magnitudes);
     EXPECT_EQ(packed.matrices[i].scales, matrix.scales);
     EXPECT_EQ(matrix.bytes, static_cast<uint64_t>(2 * p.rows * p.cols));
-    EXPECT_EQ(packed.matrices[i].bytes,
-              static_cast<uint64_t>(p.rows * lowbit::row_bytes(lowbit::Format::kTern1_6, p.cols) + 2 * 4 + 3 * 4));
+    EXPECT_EQ(packed.matrices[i].bytes, model::packed_bytes(model::packed_shape(p, lowbit::Format::kTern1_6, 2)));
   }
 }
 

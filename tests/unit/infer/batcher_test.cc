@@ -96,7 +96,9 @@ class Batchers : public testing::Test {
     model_ = load_model(directory_ / "packed");
   }
   void TearDown() override { set_compute_threads(0); }
-  uint64_t pages(int64_t count) const { return static_cast<uint64_t>(count * kv_page_bytes(model_->config, KvType::kFp32)); }
+  uint64_t pages(int64_t count, Activations activations = Activations::kFp32) const {
+    return static_cast<uint64_t>(count * kv_page_bytes(model_->config, default_kv_type(activations)));
+  }
   std::vector<int32_t> tokens(int64_t count, uint64_t seed) const { return test::random_tokens(count, model_->config.vocab, seed); }
   /// Requests of all kinds; most begin with one of two long texts.
   std::vector<Request> requests(int count) const {
@@ -139,7 +141,7 @@ TEST_F(Batchers, ResultsAreThoseOfEachRequestAlone) {
     uint64_t seed = 0;
     for (const Setting& s : {Setting{5, 512, 64, 1}, Setting{7, 40, 8, 2}, Setting{12, 17, 17, 1}, Setting{100, 100, 12, 2}}) {
       set_compute_threads(s.threads);
-      Engine engine(model_, {.activations = activations, .kv_bytes = pages(s.pages)});
+      Engine engine(model_, {.activations = activations, .kv_bytes = pages(s.pages, activations)});
       Batcher batcher(engine, {.batch_tokens = s.batch_tokens, .max_running = s.max_running});
       std::vector<Result> results(all.size());
       std::vector<int64_t> ids;
@@ -163,7 +165,7 @@ TEST_F(Batchers, ResultsAreThoseOfEachRequestAlone) {
 TEST_F(Batchers, WhatIsCancelledLeavesTheOthersAlone) {
   const std::vector<Request> all = requests(30);
   Engine plain(model_, {.activations = Activations::kInt8});
-  Engine engine(model_, {.activations = Activations::kInt8, .kv_bytes = pages(9)});
+  Engine engine(model_, {.activations = Activations::kInt8, .kv_bytes = pages(9, Activations::kInt8)});
   Batcher batcher(engine, {.batch_tokens = 64, .max_running = 10});
   std::vector<Result> results(all.size());
   Rng rng(8);

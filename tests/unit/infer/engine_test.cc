@@ -50,7 +50,9 @@ class Engines : public testing::Test {
     packed_ = load_model(directory_ / "packed");
     tokens_ = test::random_tokens(48, model_.config.vocab, 2);
   }
-  uint64_t pages(int64_t count) const { return static_cast<uint64_t>(count * kv_page_bytes(model_.config, KvType::kFp32)); }
+  uint64_t pages(int64_t count, Activations activations = Activations::kFp32) const {
+    return static_cast<uint64_t>(count * kv_page_bytes(model_.config, default_kv_type(activations)));
+  }
 
   test::TemporaryDirectory directory_;
   test::RandomModel model_;
@@ -68,7 +70,7 @@ TEST_F(Engines, LogitsDoNotDependOnHowAPromptIsCut) {
 
 TEST_F(Engines, LogitsDoNotDependOnTheOtherSequencesOfABatch) {
   for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
-    Engine engine(packed_, {.activations = activations, .kv_bytes = pages(5)});
+    Engine engine(packed_, {.activations = activations, .kv_bytes = pages(5, activations)});
     const std::vector<float> alone = all_logits(engine, tokens_, tokens_.size());
     // Five sequences of different lengths, interleaved; the second holds the tokens above.
     Batch batch;
@@ -181,7 +183,7 @@ std::vector<float> continued(Engine& engine, int32_t sequence, const std::vector
 TEST_F(Engines, ASequenceCanBeginAsAnotherOneDoes) {
   model_.config.max_position = 300;
   test::write_packed(model_, directory_ / "long", Format::kTern1_6);
-  Engine engine(load_model(directory_ / "long"), {.activations = Activations::kInt8, .kv_bytes = pages(12)});
+  Engine engine(load_model(directory_ / "long"), {.activations = Activations::kInt8, .kv_bytes = pages(12, Activations::kInt8)});
   const std::vector<int32_t> tokens = test::random_tokens(200, model_.config.vocab, 3);
   std::vector<int32_t> other = tokens;
   std::reverse(other.begin() + 100, other.end());

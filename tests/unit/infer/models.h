@@ -91,10 +91,13 @@ inline void write_unpacked(const RandomModel& m, const std::filesystem::path& di
 inline void write_packed(const RandomModel& m, const std::filesystem::path& directory, lowbit::Format format) {
   std::filesystem::create_directories(directory);
   const std::vector<model::Parameter> parameters = model::parameters(m.config);
-  std::vector<int64_t> shards;
+  std::vector<model::PackedShape> shapes;
   for (const model::Parameter& p : parameters)
-    if (p.role == model::Role::kLinear) shards.push_back(static_cast<int64_t>(m.codes.at(p.name).scales.size()));
-  const auto entries = model::packed_entries(parameters, format, shards, DType::kF16);
+    if (p.role == model::Role::kLinear) {
+      const lowbit::Codes& c = m.codes.at(p.name);
+      shapes.push_back({lowbit::make_layout(format, c.rows, c.cols, c.axis, c.bounds), static_cast<int64_t>(c.scales.size())});
+    }
+  const auto entries = model::packed_entries(parameters, shapes, DType::kF16);
   format::SafetensorsWriter writer(directory / "model.safetensors", entries);
   for (const auto& entry : entries) {
     const size_t cut = entry.name.rfind('_');
@@ -106,10 +109,11 @@ inline void write_packed(const RandomModel& m, const std::filesystem::path& dire
     }
     const lowbit::Codes& c = found->second;
     if (kind == "_packed") {
-      std::vector<uint8_t> row(static_cast<size_t>(lowbit::row_bytes(format, c.cols)));
-      for (int64_t r = 0; r < c.rows; ++r) {
-        lowbit::pack_row(format, c.codes.data() + r * c.cols, c.cols, row.data());
-        writer.write(row.data(), row.size());
+      const lowbit::Layout layout = lowbit::make_layout(format, c.rows, c.cols, c.axis, c.bounds);
+      std::vector<uint8_t> tile(static_cast<size_t>(layout.tile_bytes()));
+      for (int64_t t = 0; t < layout.tiles(); ++t) {
+        lowbit::pack_tile(layout, t, c.codes.data() + t * lowbit::kTileRows * c.cols, tile.data());
+        writer.write(tile.data(), tile.size());
       }
     } else if (kind == "_scale") {
       writer.write(c.scales.data(), c.scales.size() * 4);

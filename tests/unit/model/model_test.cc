@@ -158,7 +158,7 @@ TEST(ConfigJson, RoundTrips) {
   config.norm_eps = 1e-6f;
   config.max_position = 512;
   const std::string text =
-      config_to_json(config, "float16", "tern2-v1", {{"model.layers.0.mlp.up_proj.weight", ShardAxis::kColumns}});
+      config_to_json(config, "float16", "tern2-v2", {{"model.layers.0.mlp.up_proj.weight", ShardAxis::kColumns}});
   const Config read = config_from_json(text, "config.json");
   EXPECT_EQ(read.hidden, config.hidden);
   EXPECT_EQ(read.glu, config.glu);
@@ -174,8 +174,8 @@ TEST(ConfigJson, RoundTrips) {
   EXPECT_EQ(read.eos, config.eos);
   EXPECT_EQ(read.shards, config.shards);
   EXPECT_EQ(read.family, config.family);
-  EXPECT_EQ(config_to_json(read, "float16", "tern2-v1", {{"model.layers.0.mlp.up_proj.weight", ShardAxis::kColumns}}), text);
-  EXPECT_EQ(packed_format_from_json(text), "tern2-v1");
+  EXPECT_EQ(config_to_json(read, "float16", "tern2-v2", {{"model.layers.0.mlp.up_proj.weight", ShardAxis::kColumns}}), text);
+  EXPECT_EQ(packed_format_from_json(text), "tern2-v2");
   EXPECT_EQ(packed_format_from_json(config_to_json(config, "float16")), "");
 }
 

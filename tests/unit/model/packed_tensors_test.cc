@@ -17,8 +17,8 @@ const Parameter kMatrix = {"model.layers.0.mlp.up_proj.weight", Role::kLinear, S
 struct Model {
   std::vector<int32_t> bounds = {0, 2, 6};
   std::vector<float> scales = {0.5f, 0.25f};
-  std::vector<int64_t> shape = {6, 32};
-  std::string axis = "rows", format = "tern2-v1";
+  std::vector<int64_t> shape = {1, 320};
+  std::string axis = "rows", format = "tern2-v2";
 
   std::string complaint() const {
     const test::TemporaryDirectory temporary;
@@ -38,8 +38,8 @@ struct Model {
       const format::ModelDirectory directory(temporary.path());
       const PackedConfig packed = packed_config_from_json(directory.config_json(), "config.json");
       const PackedMatrix matrix = packed_matrix(directory, packed, kMatrix);
-      EXPECT_EQ(matrix.codes.size(), 6u * 32);
-      EXPECT_EQ(matrix.row_bytes, 32);
+      EXPECT_EQ(matrix.codes.size(), static_cast<size_t>(matrix.layout.bytes()));
+      EXPECT_EQ(matrix.tile_bytes, shape[1]);
       EXPECT_EQ(matrix.scales, scales);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Exit::kBadInput);
@@ -54,7 +54,9 @@ TEST(PackedTensors, ReadsAndChecks) {
   Model model;
   model.axis = "columns";
   model.bounds = {0, 35, 70};
+  model.shape = {1, 384};  // each shard fills up its last group
   EXPECT_EQ(model.complaint(), "");
+  model = Model();
   model.axis = "diagonal";
   EXPECT_NE(model.complaint().find("diagonal"), std::string::npos);
   const std::vector<std::vector<int32_t>> wrong = {{0, 2, 7}, {1, 2, 6}, {0, 6, 6}, {0, -2, 6}, {0, 6}, {0, 35, 70}};
@@ -67,8 +69,8 @@ TEST(PackedTensors, ReadsAndChecks) {
   model.scales[1] = std::numeric_limits<float>::infinity();
   EXPECT_NE(model.complaint().find("not finite"), std::string::npos);
   model = Model();
-  model.shape = {6, 16};
-  EXPECT_NE(model.complaint().find("is U8 [6, 16], expected U8 [6, 32]"), std::string::npos) << model.complaint();
+  model.shape = {6, 32};
+  EXPECT_NE(model.complaint().find("is U8 [6, 32], expected U8 [1, 320]"), std::string::npos) << model.complaint();
   model = Model();
   model.format = "tern9-v1";
   EXPECT_NE(model.complaint().find("tern9-v1"), std::string::npos);

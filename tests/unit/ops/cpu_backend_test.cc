@@ -89,7 +89,9 @@ std::vector<Subject> subjects() {
   const bool has_bf16 = cpu_features().avx512_bf16;
   for (const DType activation : {DType::kF32, DType::kBf16, DType::kF16}) {
     if (activation == DType::kBf16 && !has_bf16) continue;
-    for (const kernels::Isa isa : kernels::available_isas()) all.push_back({activation, &cpu::loops_for(isa, false)});
+    for (const kernels::Isa isa : kernels::available_isas())  // several sets share a table
+      if (all.empty() || all.back().activation != activation || all.back().loops != &cpu::loops_for(isa, false))
+        all.push_back({activation, &cpu::loops_for(isa, false)});
     if (has_bf16) all.push_back({activation, &cpu::loops_for(kernels::Isa::kAvx512, true)});
   }
   return all;

@@ -109,9 +109,9 @@ TEST(RandomModel, PackedHoldsTheSameWeights) {
       EXPECT_EQ(matrix.bounds, model::shard_bounds(p, 3));
       std::vector<int8_t> codes(static_cast<size_t>(p.cols));
       for (int64_t r = 0; r < p.rows; ++r) {
-        const uint8_t* row = matrix.codes.data() + r * matrix.row_bytes;
-        ASSERT_TRUE(lowbit::valid_row(item.second, row, p.cols));
-        lowbit::unpack_row(item.second, row, p.cols, codes.data());
+        const int64_t tile = r / lowbit::kTileRows;
+        ASSERT_TRUE(lowbit::valid_tile(matrix.layout, tile, matrix.tile(tile)));
+        lowbit::unpack_row(matrix.layout, r, matrix.tile(tile), codes.data());
         for (int64_t c = 0; c < p.cols; ++c)
           ASSERT_EQ(static_cast<float>(codes[static_cast<size_t>(c)]) * matrix.scales[shard_of(p, 3, r, c)],
                     expected[static_cast<size_t>(r * p.cols + c)]);

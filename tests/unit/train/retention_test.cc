@@ -109,7 +109,7 @@ TEST_F(RetiredRun, OlderModelsArePackedAndUnpackToTheSameWeights) {
     for (const int64_t step : {5, 10, 15, 20}) EXPECT_EQ(format_of(step), "");
     retire_checkpoints(run, recipe({setting, "checkpoint.keep=1"}), 20);  // as if `pack` had been on from the start
     for (const int64_t step : {5, 10, 15}) {
-      EXPECT_EQ(format_of(step), setting == "model.family=ternary" ? "tern1.6-v1" : "bin1-v1") << step;
+      EXPECT_EQ(format_of(step), setting == "model.family=ternary" ? "tern1.6-v2" : "bin1-v2") << step;
       EXPECT_FALSE(complete(step));
       EXPECT_TRUE(format::ModelDirectory(checkpoint_path(run, step)).verify_checksums());
       EXPECT_LE(fs::file_size(checkpoint_path(run, step) / "model.safetensors"),
@@ -152,7 +152,7 @@ TEST_F(RetiredRun, OnlyCompleteCheckpointsUpToTheLastWholeOneCount) {
   EXPECT_EQ(format_of(10), "") << "newer than the oldest that is kept";
   retire_checkpoints(run, recipe({"checkpoint.keep=1"}), 15);
   EXPECT_TRUE(complete(15));
-  EXPECT_EQ(format_of(10), "tern1.6-v1");
+  EXPECT_EQ(format_of(10), "tern1.6-v2");
 }
 
 TEST_F(RetiredRun, AFloatModelIsNotPacked) {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "infer/attention.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "base/half.h"
+
+namespace spectra::infer {
+namespace {
+
+constexpr int64_t kBlock = 16;  // positions side by side
+
+/// x (n) as T; returns the scale, 1 unless T is int8.
+float convert(float* y, const float* x, int64_t n, const kernels::Kernels&) {
+  std::copy_n(x, n, y);
+  return 1.0f;
+}
+float convert(fp16* y, const float* x, int64_t n, const kernels::Kernels& k) {
+  k.to_fp16(y, x, static_cast<size_t>(n));
+  return 1.0f;
+}
+float convert(int8_t* y, const float* x, int64_t n, const kernels::Kernels& k) {
+  const float scale = k.absmax(x, static_cast<size_t>(n)) / 127.0f;
+  k.quantize_i8(y, x, static_cast<size_t>(n), scale);
+  return scale;
+}
+
+int64_t rounded_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+}  // namespace
+
+HeadCache::HeadCache(KvStore& store, const model::Config& config, KvType type, int64_t layer, const kernels::Kernels& kernels)
+    : store_(store),
+      type_(type),
+      kernels_(kernels),
+      head_dim_(config.head_dim()),
+      width_(rounded_up(config.head_dim(), kBlock)),
+      head_bytes_(kv_head_bytes(config, type)),
+      first_(layer * config.kv_heads * head_bytes_) {}
+
+int64_t HeadCache::scratch(const model::Config& config, int64_t positions) {
+  return QueryBlock::kMost * (rounded_up(positions, kPagePositions) + rounded_up(config.head_dim(), kBlock));
+}
+
+template <class T>
+const float* HeadCache::scales(const T* keys) const {
+  if (!std::is_same_v<T, int8_t>) return nullptr;
+  return reinterpret_cast<const float*>(keys + kPagePositions * (head_dim_ + width_));
+}
+
+template <class T>
+void HeadCache::store_as(std::byte* page, int64_t slot, const float* key, const float* value, float* scratch) {
+  T* keys = reinterpret_cast<T*>(page);
+  T* values = keys + kPagePositions * head_dim_ + slot * width_;
+  T* row = reinterpret_cast<T*>(scratch);
+  const float key_scale = convert(row, key, head_dim_, kernels_);
+  T* block = keys + slot / kBlock * head_dim_ * kBlock + slot % kBlock;
+  for (int64_t e = 0; e < head_dim_; ++e) block[e * kBlock] = row[e];
+  const float value_scale = convert(values, value, head_dim_, kernels_);
+  std::fill(values + head_dim_, values + width_, T{});
+  if (float* scale = const_cast<float*>(scales(keys))) {
+    scale[slot] = key_scale;
+    scale[kPagePositions + slot] = value_scale;
+  }
+}
+
+void HeadCache::store(const std::vector<int32_t>& pages, int64_t position, int64_t kv_head, const float* key, const float* value,
+                      float* scratch) {
+  std::byte* at = page(pages, position, kv_head);
+  const int64_t slot = position % kPagePositions;
+  switch (type_) {
+    case KvType::kFp32:
+      return store_as<float>(at, slot, key, value, scratch);
+    case KvType::kFp16:
+      return store_as<fp16>(at, slot, key, value, scratch);
+    case KvType::kInt8:
+      return store_as<int8_t>(at, slot, key, value, scratch);
+  }
+}
+
+template <class T>
+void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernels::Attention<T>& kernel, float* scratch) {
+  const int64_t length = block.position + block.count;  // of the last query
+  const int64_t stride = rounded_up(length, kPagePositions);
+  float *scores = scratch, *sums = scratch + block.count * stride;
+  const auto queries = static_cast<size_t>(block.count), head_dim = static_cast<size_t>(head_dim_),
+             width = static_cast<size_t>(width_);
+  for (int64_t begin = 0; begin < length; begin += kPagePositions) {
+    const T* keys = reinterpret_cast<const T*>(page(*block.pages, begin, kv_head));
+    const int64_t blocks = (std::min(length - begin, kPagePositions) + kBlock - 1) / kBlock;
+    kernel.scores(scores + begin, static_cast<size_t>(stride), block.queries, static_cast<size_t>(block.query_stride), queries,
+                  keys, scales(keys), head_dim, static_cast<size_t>(blocks));
+  }
+  for (int64_t q = 0; q < block.count; ++q) {
+    float* row = scores + q * stride;
+    const int64_t own = block.position + q + 1;
+    kernels_.softmax(row, static_cast<size_t>(own));
+    std::fill(row + own, row + length, 0.0f);  // later queries of the block see these positions
+  }
+  std::fill_n(sums, block.count * width_, 0.0f);
+  for (int64_t begin = 0; begin < length; begin += kPagePositions) {
+    const T* keys = reinterpret_cast<const T*>(page(*block.pages, begin, kv_head));
+    const float* scale = scales(keys);
+    kernel.values(sums, width, scores + begin, static_cast<size_t>(stride), queries, keys + kPagePositions * head_dim_,
+                  scale == nullptr ? nullptr : scale + kPagePositions, width,
+                  static_cast<size_t>(std::min(length - begin, kPagePositions)));
+  }
+  for (int64_t q = 0; q < block.count; ++q) std::copy_n(sums + q * width_, head_dim, block.out + q * block.query_stride);
+}
+
+void HeadCache::attend(const QueryBlock& block, int64_t kv_head, float* scratch) {
+  switch (type_) {
+    case KvType::kFp32:
+      return attend_as<float>(block, kv_head, kernels_.attention_f32, scratch);
+    case KvType::kFp16:
+      return attend_as<fp16>(block, kv_head, kernels_.attention_fp16, scratch);
+    case KvType::kInt8:
+      return attend_as<int8_t>(block, kv_head, kernels_.attention_i8, scratch);
+  }
+}
+
+}  // namespace spectra::infer

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What goes into a forward pass and what comes out of it.
+#include <cstdint>
+#include <vector>
+
+namespace spectra::infer {
+
+/// Log-probability wanted of `token` as the one after batch row `row`.
+struct Target {
+  int32_t row;
+  int32_t token;
+};
+
+/// N tokens. Those of one sequence come in order of position, without gaps among themselves or to what the sequence already holds;
+/// a first position below its length drops what was stored from there on.
+struct Batch {
+  std::vector<int32_t> tokens;     ///< (N), each in [0, V)
+  std::vector<int32_t> positions;  ///< (N), each below the context
+  std::vector<int32_t> sequences;  ///< (N), ids from Engine::open_sequence
+  std::vector<int32_t> logits_at;  ///< rows whose logits are wanted
+  std::vector<Target> targets;     ///< any number a row
+
+  void add(int32_t token, int32_t position, int32_t sequence) {
+    tokens.push_back(token);
+    positions.push_back(position);
+    sequences.push_back(sequence);
+  }
+};
+
+struct TargetScore {
+  float logprob;  ///< ln p(token), softmax over all V rows of the head, padding included
+  bool top;       ///< no other token has a larger logit (among equals the smallest id wins)
+};
+
+struct Output {
+  std::vector<float> logits;        ///< (logits_at.size(), V)
+  std::vector<TargetScore> scores;  ///< (targets.size())
+};
+
+}  // namespace spectra::infer

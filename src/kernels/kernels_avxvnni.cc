@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// AVX-VNNI: 32 products of bytes an instruction, added in fours in int32.
+#include "kernels/registers_avx2.h"
+#include "kernels/trits.h"
+
+namespace spectra::kernels {
+namespace {
+
+template <bool small>
+inline Sums dot(Sums sums, Bytes u, int32_t x) {
+  return {_mm256_dpbusd_avx_epi32(sums.v, u.v, _mm256_set1_epi32(x))};
+}
+
+}  // namespace
+}  // namespace spectra::kernels
+
+#include "kernels/tile_kernels.h"
+
+namespace spectra::kernels {
+
+void use_avxvnni(Kernels& table) { use_tiles(table); }
+
+}  // namespace spectra::kernels
