@@ -39,7 +39,8 @@ struct Batcher::Active {
   int32_t sequence = -1;
   int64_t computed = 0;                   // tokens the engine holds
   uint64_t prefix = PrefixIndex::kStart;  // entry of the last full page
-  std::vector<Token> scores;              // of prompt tokens 1, 2, ...
+  int64_t score_from;                     // the first prompt token to score
+  std::vector<Token> scores;              // of prompt tokens from there on
   bool scored = false;                    // on_prompt was called, or nobody wants it
   bool done = false;
 
@@ -54,7 +55,12 @@ struct Batcher::Active {
   int64_t pending() const { return size() - computed; }
   int64_t generated() const { return size() - prompt_size; }
   /// Positions below `end` whose logits score a prompt token that has no score yet: [first, last).
-  int64_t first_scored() const { return std::max(computed, static_cast<int64_t>(scores.size())); }
+  int64_t first_scored() const { return std::max(computed, score_from - 1 + static_cast<int64_t>(scores.size())); }
+  /// What others may have computed: not the last token, nor those before one to score, since their logits are wanted.
+  std::span<const int32_t> reusable() const {
+    const int64_t scored_end = scored ? size() : score_from - 1 + static_cast<int64_t>(scores.size());
+    return std::span(tokens).first(static_cast<size_t>(std::min(size() - 1, scored_end)));
+  }
   int64_t last_scored(int64_t end) const { return scored ? 0 : std::min(end, prompt_size - 1); }
 };
 
@@ -85,7 +91,8 @@ int64_t Batcher::submit(Request request) {
   r->longest = check(request);
   r->tokens = std::move(request.prompt);
   r->prompt_size = r->size();
-  r->scored = !request.prompt_logprobs;
+  r->scored = request.score_from < 0;
+  r->score_from = std::max<int64_t>(request.score_from, 1);
   r->request = std::move(request);
   const std::lock_guard lock(mutex_);
   r->id = next_id_++;
@@ -220,9 +227,9 @@ void Batcher::admit(int64_t left) {
   for (const auto& r : running_) available -= std::max<int64_t>(r->pages() - kv_pages(r->computed), 0);
   while (!waiting_.empty() && left > 0 && static_cast<int64_t>(running_.size()) < options_.max_running) {
     Active& r = *waiting_.front();
-    PrefixIndex::Match match;
-    if (r.scored)  // the last token is always computed: its logits are wanted
-      match = prefixes_.find(std::span<const int32_t>(r.tokens).first(r.tokens.size() - 1));
+    const std::span<const int32_t> reusable = r.reusable();
+    const PrefixIndex::Match match = prefixes_.find(reusable);
+    if (about_to_fill(reusable, match.pages.size())) break;
     const int64_t shared = std::count_if(match.pages.begin(), match.pages.end(), [&](int32_t id) { return kv.owners(id) > 0; });
     if (r.pages() - shared > available) break;
     available -= r.pages() - shared;
@@ -239,6 +246,15 @@ void Batcher::admit(int64_t left) {
       left -= count;
     }
   }
+}
+
+/// Whether this step fills more pages than `found` with the beginning of `tokens`.
+bool Batcher::about_to_fill(std::span<const int32_t> tokens, size_t found) const {
+  return std::any_of(running_.begin(), running_.end(), [&](const auto& r) {
+    const auto after = std::span<const int32_t>(r->tokens).first(static_cast<size_t>(r->computed + r->count));
+    const auto common = std::mismatch(tokens.begin(), tokens.end(), after.begin(), after.end()).first - tokens.begin();
+    return r->count > 0 && static_cast<size_t>(common / kPagePositions) > found;
+  });
 }
 
 /// Adds the next `count` tokens of `r` to the batch.
@@ -315,7 +331,7 @@ void Batcher::score_prompt(Active& r, const Output& output) {
       r.scores.push_back({.id = r.tokens[static_cast<size_t>(i) + 1], .logprob = output.scores[r.first_target++].logprob});
     }
   }
-  if (r.scored || static_cast<int64_t>(r.scores.size()) < r.prompt_size - 1) return;
+  if (r.scored || r.score_from + static_cast<int64_t>(r.scores.size()) < r.prompt_size) return;
   r.scored = true;
   if (r.request.on_prompt) r.request.on_prompt(r.scores);
 }

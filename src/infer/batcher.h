@@ -7,7 +7,8 @@
 // - Requests are admitted in the order they came, once there are pages for all their tokens so far and one more.
 // - Where pages run out later, the youngest request is preempted: it loses its pages, goes back to the head of the queue, and
 //   its tokens are computed anew. The oldest one therefore always goes on, and every request ends.
-// - Full pages stay findable after their request ended, until the memory is needed; a prompt that begins alike takes them over.
+// - Full pages stay findable after their request ended, until the memory is needed; a prompt that begins alike takes them over. It
+//   waits a step where a running request is about to fill such a page.
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -51,8 +52,10 @@ struct Request {
   Sampling sampling = {};
   std::vector<int32_t> stop_ids = {};  ///< tokens that end the text
   int64_t logprobs = -1;               ///< this many most probable tokens beside each one; 0 = only its own logprob, -1 = none
-  bool prompt_logprobs = false;        ///< the same for the prompt; then it takes over no pages, since it needs its logits
-  /// Tokens 1, 2, ... of the prompt with their logprobs; once, before the first token.
+  /// Tokens of the prompt from this one on get logprobs too (the first never does); -1 = none. Only what is before them can be
+  /// taken over from other requests.
+  int64_t score_from = -1;
+  /// Those tokens; once, before the first one is drawn.
   std::function<void(const std::vector<Token>&)> on_prompt = nullptr;
   /// Every token that was drawn. Returning false ends the text here, as a stop string does.
   std::function<bool(const Token&)> on_token = nullptr;
@@ -105,6 +108,7 @@ class Batcher {
   void take_orders();
   void plan();
   void admit(int64_t left);
+  bool about_to_fill(std::span<const int32_t> tokens, size_t found) const;
   int64_t piece(const Active& r, int64_t left) const;
   bool make_room(size_t index, int64_t count);
   void preempt_youngest();

@@ -52,7 +52,9 @@ Result alone(Engine& engine, const Request& request) {
   };
   for (size_t i = 0; i < tokens.size(); ++i) {
     append(i);
-    if (request.prompt_logprobs && i + 1 < tokens.size()) result.prompt.push_back(describe(tokens[i + 1], logits.data()));
+    const auto next = static_cast<int64_t>(i) + 1;
+    if (request.score_from >= 0 && next >= request.score_from && i + 1 < tokens.size())
+      result.prompt.push_back(describe(tokens[i + 1], logits.data()));
   }
   while (!result.reason) {
     const size_t generated = tokens.size() - request.prompt.size();
@@ -73,7 +75,7 @@ Result alone(Engine& engine, const Request& request) {
 
 /// Fills `result` as the request goes on.
 Request watched(Request request, Result& result) {
-  if (request.prompt_logprobs) request.on_prompt = [&result](const std::vector<Token>& tokens) { result.prompt = tokens; };
+  if (request.score_from >= 0) request.on_prompt = [&result](const std::vector<Token>& tokens) { result.prompt = tokens; };
   request.on_token = [&result](const Token& token) {
     EXPECT_FALSE(result.reason);
     result.tokens.push_back(token);
@@ -117,7 +119,7 @@ class Batchers : public testing::Test {
       if (rng.below(4) == 0) r.sampling.repetition_penalty = 1.3;
       r.stop_ids = {static_cast<int32_t>(rng.below(150)), static_cast<int32_t>(rng.below(150))};
       r.logprobs = static_cast<int64_t>(rng.below(5)) - 1;
-      r.prompt_logprobs = r.logprobs >= 0 && rng.below(3) == 0;
+      if (r.logprobs >= 0 && rng.below(2) == 0) r.score_from = static_cast<int64_t>(rng.below(r.prompt.size() + 2));
       all.push_back(r);
     }
     return all;
@@ -265,6 +267,27 @@ TEST_F(Batchers, ARepeatedPromptIsNotComputedAgain) {
   EXPECT_EQ(run(prompt), 64);
   for (const uint64_t seed : {2, 3, 4}) run(tokens(250, seed));  // four pages each, three of them kept
   EXPECT_EQ(run(prompt), 192);
+}
+
+TEST_F(Batchers, PromptsThatComeTogetherComputeTheirBeginningOnce) {
+  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(40)});
+  Batcher batcher(engine);
+  std::vector<Result> results(6);
+  for (size_t i = 0; i < 6; ++i) {
+    Request r{.prompt = tokens(130, 1), .max_tokens = 1, .logprobs = 0, .score_from = 131};
+    r.prompt.push_back(static_cast<int32_t>(i));
+    r.prompt.push_back(0);
+    batcher.submit(watched(r, results[i]));
+  }
+  while (batcher.step()) {
+  }
+  EXPECT_EQ(batcher.stats().computed_tokens, 132 + 5 * 4);
+  EXPECT_EQ(batcher.stats().reused_tokens, 5 * 128);
+  for (size_t i = 0; i < 6; ++i) {
+    ASSERT_EQ(results[i].prompt.size(), 1u);
+    EXPECT_EQ(results[i].prompt[0].id, 0);
+    EXPECT_LT(results[i].prompt[0].logprob, 0);
+  }
 }
 
 TEST_F(Batchers, WhatCannotRunIsRefusedWithTheNumbers) {
