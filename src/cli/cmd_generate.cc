@@ -15,7 +15,7 @@ namespace spectra::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, draft, activations = "auto";
+  std::string model, prompt, draft, activations = "auto", kv = "auto";
   int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4, kv_memory = 0;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::vector<std::string> stops;
@@ -60,10 +60,11 @@ double acceptance_rate(const infer::Generated& g) {
   return g.proposed > 0 ? static_cast<double>(g.accepted) / static_cast<double>(g.proposed) : 0;
 }
 
-void report(const infer::Generated& g, const Arguments& a, infer::Activations activations) {
-  log_info("{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kernels {}",
+void report(const infer::Generated& g, const Arguments& a, const infer::Engine& engine) {
+  const char* activations = infer::activations_name(engine.activations());
+  log_info("{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kv {}, kernels {}",
            g.prompt_tokens, g.prefill_tokens_per_second(), g.tokens.size(), g.decode_tokens_per_second(),
-           finish_reason_name(g.finish), infer::activations_name(activations), kernels::kernels().name);
+           finish_reason_name(g.finish), activations, infer::kv_type_name(engine.kv_type()), kernels::kernels().name);
   if (!a.draft.empty())
     log_info("draft: {} tokens proposed, {} accepted ({:.0f} %)", g.proposed, g.accepted, 100 * acceptance_rate(g));
   if (!global().json) return;
@@ -74,19 +75,19 @@ void report(const infer::Generated& g, const Arguments& a, infer::Activations ac
              {"proposed", g.proposed},
              {"accepted", g.accepted},
              {"acceptance_rate", acceptance_rate(g)}};
-  print_json(nlohmann::ordered_json{
-      {"schema", "spectra.generate/1"},
-      {"prompt", a.prompt},
-      {"text", a.echo ? a.prompt + g.text : g.text},
-      {"tokens", g.tokens.size()},
-      {"ids", g.tokens},
-      {"prompt_tokens", g.prompt_tokens},
-      {"finish_reason", finish_reason_name(g.finish)},
-      {"prefill_tokens_per_second", g.prefill_tokens_per_second()},
-      {"decode_tokens_per_second", g.decode_tokens_per_second()},
-      {"activations", infer::activations_name(activations)},
-      {"draft",
-       draft}}.dump());
+  const nlohmann::ordered_json result = {{"schema", "spectra.generate/1"},
+                                         {"prompt", a.prompt},
+                                         {"text", a.echo ? a.prompt + g.text : g.text},
+                                         {"tokens", g.tokens.size()},
+                                         {"ids", g.tokens},
+                                         {"prompt_tokens", g.prompt_tokens},
+                                         {"finish_reason", finish_reason_name(g.finish)},
+                                         {"prefill_tokens_per_second", g.prefill_tokens_per_second()},
+                                         {"decode_tokens_per_second", g.decode_tokens_per_second()},
+                                         {"activations", activations},
+                                         {"kv", infer::kv_type_name(engine.kv_type())},
+                                         {"draft", draft}};
+  print_json(result.dump());
 }
 
 /// "auto" and the three names.
@@ -108,7 +109,9 @@ void run(const Arguments& a) {
   infer::GenerateOptions options = options_of(a);
   const auto model = infer::load_model(a.model);
   const infer::Activations activations = activations_of(a.activations, *model);
-  infer::Engine engine(model, {.activations = activations, .kv_bytes = kv_bytes(a)});
+  infer::EngineOptions engine_options{.activations = activations, .kv_bytes = kv_bytes(a)};
+  if (a.kv != "auto") engine_options.kv_type = infer::kv_type_from_name(a.kv);
+  infer::Engine engine(model, engine_options);
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(*model, tokenizer);
   const std::unique_ptr<infer::Engine> draft = load_draft(a, tokenizer);
@@ -126,7 +129,7 @@ void run(const Arguments& a) {
   };
   const infer::Generated generated = infer::generate(engine, tokenizer, prompt, options, show);
   if (stream && ::isatty(STDOUT_FILENO) != 0) print_piece("\n");  // elsewhere stdout holds the text byte for byte
-  report(generated, a, activations);
+  report(generated, a, engine);
   if (generated.finish == infer::FinishReason::kInterrupted)
     throw Error(Exit::kInterrupted, "interrupted; the text above is complete so far");
 }
@@ -158,6 +161,12 @@ Command make_generate() {
       {"--echo", "print the prompt before its continuation", &a.echo},
       {"--draft", "smaller model with the same tokenizer that proposes tokens; the text is distributed as without", &a.draft},
       {"--draft-tokens", "tokens proposed a forward pass of MODEL", &a.draft_tokens},
+      {"--kv",
+       "type of keys and values; auto: fp32 with fp32 activations, else fp16",
+       &a.kv,
+       false,
+       true,
+       {"auto", "fp32", "fp16", "int8"}},
       {"--kv-memory", "MiB for keys and values; 0 = what the whole context needs", &a.kv_memory, false, true},
   };
   command.run = [] { run(a); };

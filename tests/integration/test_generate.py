@@ -55,6 +55,8 @@ class Generate(Case):
         self.assertEqual(text, spectra("generate", model, "--prompt", "", "--max-tokens", fits).stdout)
         self.assert_bad_input("generate", model, "--prompt", "", "--max-tokens", fits + 1, "--kv-memory", 1,
                               says=("3 pages", "are 2", "--kv-memory"), code=5)
+        half = spectra_json("generate", model, "--prompt", "", "--max-tokens", 2 * fits, "--kv-memory", 1, "--kv", "fp16")
+        self.assertEqual(half["kv"], "fp16")
         self.assert_bad_input("generate", model, "--prompt", "", "--kv-memory", 1 << 40, says=("keys and values",), code=5)
 
     def test_rolling_perplexity_of_a_text_within_the_context_is_the_reference(self):
