@@ -116,6 +116,7 @@ void Engine::claim_pages() {
 /// Cuts the batch into runs for attention.
 void Engine::find_runs(const Batch& batch) {
   state_.runs.clear();
+  state_.one_each = static_cast<int64_t>(spans_.size()) == state_.count;
   for (int64_t t = 0; t < state_.count; ++t) {
     const KvSequence* sequence = state_.sequences[static_cast<size_t>(t)];
     const bool more = !state_.runs.empty() && state_.runs.back().sequence == sequence &&

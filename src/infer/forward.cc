@@ -30,7 +30,7 @@ void compute_angles(const model::Config& c, int32_t position, float* cos, float*
 
 void ForwardState::reserve(const Model& model, Activations activations, int64_t tokens, int64_t longest, int threads) {
   const model::Config& c = model.config;
-  const int64_t n = std::max(tokens, static_cast<int64_t>(std::min(wanted.size(), kHeadRows)));
+  const int64_t n = std::max({tokens, static_cast<int64_t>(std::min(wanted.size(), kHeadRows)), int64_t{threads}});
   grow(cos, n, c.head_dim() / 2);
   grow(sin, n, c.head_dim() / 2);
   for (auto* x : {&residual, &normed, &queries, &attended, &update}) grow(*x, n, c.hidden);
@@ -66,23 +66,19 @@ void ForwardPass::run(Output& output) {
 void ForwardPass::layer(int64_t index) {
   const Layer& w = model_.layers[static_cast<size_t>(index)];
 
-  rmsnorm(s_.residual, w.input_norm, s_.count);
-  input(s_.normed, config_.hidden);
+  rows_.set(rmsnorm(s_.residual, w.input_norm, s_.count), s_.count, config_.hidden);
   show({&w.q, &w.k, &w.v});
   rows_.multiply({{&w.q, s_.queries.data()}, {&w.k, s_.keys.data()}, {&w.v, s_.values.data()}});
-  store_keys_and_values(index);
-  attend(index);
-  input(s_.attended, config_.hidden);
+  attention(index);
+  rows_.set(s_.attended.data(), s_.count, config_.hidden);
   add_to_residual(w.o);
 
-  rmsnorm(s_.residual, w.post_attention_norm, s_.count);
-  input(s_.normed, config_.hidden);
+  rows_.set(rmsnorm(s_.residual, w.post_attention_norm, s_.count), s_.count, config_.hidden);
   swiglu(w.gate, w.up);
-  input(s_.hidden, config_.glu);
+  rows_.set(s_.hidden.data(), s_.count, config_.glu);
   add_to_residual(w.down);
 }
 
-/// Leaves a barrier to the next step, as all steps do that end with rows a thread made for itself.
 void ForwardPass::embed() {
   const Team::Range mine = team_.share(s_.count);
   const int64_t half = config_.head_dim() / 2;
@@ -93,12 +89,18 @@ void ForwardPass::embed() {
   team_.barrier();
 }
 
-/// normed = RMSNorm(x) of `rows` rows. Each thread leaves those that it will round.
-void ForwardPass::rmsnorm(const std::vector<float>& x, const std::vector<float>& weight, int64_t rows) {
-  const Team::Range mine = team_.share(rows);
+/// RMSNorm of x (rows, D). Each thread leaves those rows that it will round; a single row each makes for itself.
+const float* ForwardPass::rmsnorm(const std::vector<float>& x, const std::vector<float>& weight, int64_t rows) {
   const auto cols = static_cast<int64_t>(weight.size());
+  if (rows == 1) {
+    float* mine = s_.normed.data() + team_.rank() * cols;
+    kernels_.rmsnorm(mine, x.data(), weight.data(), weight.size(), config_.norm_eps);
+    return mine;
+  }
+  const Team::Range mine = team_.share(rows);
   for (int64_t t = mine.begin; t < mine.end; ++t)
     kernels_.rmsnorm(s_.normed.data() + t * cols, x.data() + t * cols, weight.data(), weight.size(), config_.norm_eps);
+  return s_.normed.data();
 }
 
 /// Shows the observer what goes into `layers`.
@@ -113,44 +115,45 @@ void ForwardPass::show(std::initializer_list<const Linear*> layers) {
   team_.barrier();
 }
 
-/// RoPE of pairs (i, i + E/2), as Hugging Face models have them (Su et al. 2021). Queries take 1/sqrt(E) along.
-void ForwardPass::store_keys_and_values(int64_t layer) {
-  team_.barrier();
-  const int64_t width = config_.head_dim(), half = width / 2;
+/// RoPE of pairs (i, i + E/2), as Hugging Face models have them (Su et al. 2021), of a key and of the queries that meet it, which
+/// take 1/sqrt(E) along.
+void ForwardPass::store_key_and_value(HeadCache& cache, int64_t t, int64_t kv_head) {
+  const int64_t width = config_.head_dim(), half = width / 2, group = config_.heads / config_.kv_heads;
   const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(width)));
-  HeadCache cache(kv_, config_, kv_type_, layer, kernels_);
-  float* scratch = s_.scratch[static_cast<size_t>(team_.rank())].data();
-  const auto rope = [&](float* head, int64_t t, float factor) {
+  const auto rope = [&](float* head, float factor) {
     kernels_.rope(head, s_.cos.data() + t * half, s_.sin.data() + t * half, static_cast<size_t>(half), factor);
   };
-  // Heads of a token are shared too: decoding has one token and many heads.
-  const Team::Range mine = team_.share(s_.count * config_.kv_heads);
-  const int64_t group = config_.heads / config_.kv_heads;
-  for (int64_t item = mine.begin; item < mine.end; ++item) {
-    const int64_t t = item / config_.kv_heads, h = item % config_.kv_heads;
-    for (int64_t q = 0; q < group; ++q) rope(s_.queries.data() + (item * group + q) * width, t, scale);
-    rope(s_.keys.data() + item * width, t, 1.0f);
-    cache.store(s_.sequences[static_cast<size_t>(t)]->pages, batch_.positions[static_cast<size_t>(t)], h,
-                s_.keys.data() + item * width, s_.values.data() + item * width, scratch);
-  }
-  team_.barrier();
+  const int64_t item = t * config_.kv_heads + kv_head;
+  for (int64_t q = 0; q < group; ++q) rope(s_.queries.data() + (item * group + q) * width, scale);
+  rope(s_.keys.data() + item * width, 1.0f);
+  cache.store(s_.sequences[static_cast<size_t>(t)]->pages, batch_.positions[static_cast<size_t>(t)], kv_head,
+              s_.keys.data() + item * width, s_.values.data() + item * width, s_.scratch[static_cast<size_t>(team_.rank())].data());
+}
+
+void ForwardPass::attend(HeadCache& cache, const Run& run, int64_t head) {
+  const int64_t width = config_.head_dim(), stride = config_.heads * width, at = run.row * stride + head * width;
+  cache.attend({s_.queries.data() + at, s_.attended.data() + at, stride, run.count, run.position, &run.sequence->pages},
+               head / (config_.heads / config_.kv_heads), s_.scratch[static_cast<size_t>(team_.rank())].data());
 }
 
 /// Causal attention of each query over its sequence; heads / kv_heads queries share a kv head.
-void ForwardPass::attend(int64_t layer) {
+void ForwardPass::attention(int64_t layer) {
+  team_.barrier();
   HeadCache cache(kv_, config_, kv_type_, layer, kernels_);
-  const int64_t width = config_.head_dim(), group = config_.heads / config_.kv_heads, stride = config_.heads * width;
   const auto runs = static_cast<int64_t>(s_.runs.size());
+  const bool decode = s_.one_each;  // whoever stores a sequence's only key attends to it
+  const int64_t group = config_.heads / config_.kv_heads;
+  const Team::Range mine = team_.share(s_.count * config_.kv_heads);
+  for (int64_t item = mine.begin; item < mine.end; ++item) {
+    const int64_t t = item / config_.kv_heads, kv_head = item % config_.kv_heads;
+    store_key_and_value(cache, t, kv_head);
+    for (int64_t q = 0; decode && q < group; ++q) attend(cache, s_.runs[static_cast<size_t>(t)], kv_head * group + q);
+  }
+  team_.barrier();
+  if (decode) return;
   const int64_t items = config_.heads * runs;
-  const auto one = [&](int64_t item) {
-    const int64_t head = item / runs;
-    const Run& run = s_.runs[static_cast<size_t>(item % runs)];
-    const int64_t at = run.row * stride + head * width;
-    cache.attend({s_.queries.data() + at, s_.attended.data() + at, stride, run.count, run.position, &run.sequence->pages},
-                 head / group, s_.scratch[static_cast<size_t>(team_.rank())].data());
-  };
   team_.share_out(items, items / 0x8000 + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) one(item);
+    for (int64_t item = begin; item < end; ++item) attend(cache, s_.runs[static_cast<size_t>(item % runs)], item / runs);
   });
   team_.barrier();
 }
@@ -190,8 +193,8 @@ void ForwardPass::head_rows(size_t begin, size_t end, Output& output) {
   for (int64_t i = mine.begin; i < mine.end; ++i)
     std::copy_n(s_.residual.data() + s_.wanted[begin + static_cast<size_t>(i)] * config_.hidden, config_.hidden,
                 s_.update.data() + i * config_.hidden);
-  rmsnorm(s_.update, model_.final_norm, rows);
-  rows_.set(s_.normed.data(), rows, config_.hidden, Activations::kFp32);
+  if (rows == 1) team_.barrier();
+  rows_.set(rmsnorm(s_.update, model_.final_norm, rows), rows, config_.hidden, Activations::kFp32);
   rows_.multiply({{&model_.head, s_.logits.data()}});
   team_.barrier();
   if (!batch_.targets.empty())

@@ -26,6 +26,7 @@ struct ForwardState {
   int64_t count = 0;                         ///< N
   std::vector<const KvSequence*> sequences;  ///< (N)
   std::vector<Run> runs;
+  bool one_each = false;                    ///< one row a sequence, as in decoding
   std::vector<float> cos, sin;              ///< (N, E/2)
   std::vector<float> residual, normed;      ///< (N, D): the residual stream, and it normed
   std::vector<float> queries, attended;     ///< (N, H E)
@@ -51,11 +52,11 @@ class ForwardPass {
  private:
   void embed();
   void layer(int64_t index);
-  void rmsnorm(const std::vector<float>& x, const std::vector<float>& weight, int64_t rows);
-  void input(const std::vector<float>& x, int64_t cols) { rows_.set(x.data(), s_.count, cols); }
+  const float* rmsnorm(const std::vector<float>& x, const std::vector<float>& weight, int64_t rows);
   void show(std::initializer_list<const Linear*> layers);
-  void store_keys_and_values(int64_t layer);
-  void attend(int64_t layer);
+  void store_key_and_value(HeadCache& cache, int64_t t, int64_t kv_head);
+  void attend(HeadCache& cache, const Run& run, int64_t head);
+  void attention(int64_t layer);
   void add_to_residual(const Linear& w);
   void swiglu(const Linear& gate, const Linear& up);
   void head(Output& output);

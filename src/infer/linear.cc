@@ -59,6 +59,7 @@ Activations activations_from_name(const std::string& name) {
 }
 
 void LinearBuffers::reserve(const Model& model, Activations mode, int64_t tokens, int threads) {
+  tokens = std::max<int64_t>(tokens, threads);
   int64_t cols = 0, padded = 0, segments = 1;
   const auto see = [&](const Linear& w) {
     cols = std::max(cols, w.cols);
@@ -102,32 +103,39 @@ bool Rows::rounded_for(const Linear& w) const {
 
 /// Each thread rounds the rows that it made; then all can read them.
 void Rows::round(const Linear& w) {
+  const PackedLinear* packed = packed_of(w);
+  const bool rounds = rows_mode_ != Activations::kFp32;
+  if (single()) {
+    if (rounds) round_row(x_, first_slot(), packed);
+    like_ = &w;
+    return;
+  }
   if (like_ != nullptr) team_.barrier();  // others may still read the rows in their old form
   const Team::Range mine = team_.share(count_);
-  for (int64_t t = mine.begin; t < mine.end && rows_mode_ != Activations::kFp32; ++t) round_row(t, packed_of(w));
+  for (int64_t t = mine.begin; t < mine.end && rounds; ++t) round_row(x_ + t * cols_, t, packed);
   like_ = &w;
   team_.barrier();
 }
 
-void Rows::round_row(int64_t t, const PackedLinear* packed) {
-  const float* x = x_ + t * cols_;
-  const auto cols = static_cast<size_t>(cols_);
+/// x (cols) to row `slot` of the buffers.
+void Rows::round_row(const float* x, int64_t slot, const PackedLinear* packed) {
+  const auto cols = static_cast<size_t>(cols_), row = static_cast<size_t>(slot);
   if (packed == nullptr) {  // bf16 without gaps; widened again for weights that are not bf16
-    kernels_.to_bf16(buffers_.bf16_values.data() + t * cols_, x, cols);
-    for (size_t i = 0; i < cols; ++i)
-      buffers_.widened[static_cast<size_t>(t) * cols + i] = to_float(buffers_.bf16_values[static_cast<size_t>(t) * cols + i]);
+    bf16* values = buffers_.bf16_values.data() + row * cols;
+    kernels_.to_bf16(values, x, cols);
+    std::transform(values, values + cols, buffers_.widened.data() + row * cols, [](bf16 value) { return to_float(value); });
     return;
   }
   const auto width = static_cast<size_t>(lowbit::group_columns(packed->matrix.layout.format));
   const bool int8 = rows_mode_ == Activations::kInt8;
   const float scale = int8 ? kernels_.absmax(x, cols) / 127.0f : 0.0f;
-  if (int8) buffers_.int8_scales[static_cast<size_t>(t)] = scale;
-  auto at = static_cast<size_t>(t * packed->padded_cols);
+  if (int8) buffers_.int8_scales[row] = scale;
+  size_t at = row * static_cast<size_t>(packed->padded_cols);
   for (size_t s = 0; s < packed->columns.size(); ++s) {
     const size_t here = packed->columns[s], padded = packed->groups[s] * width;
     if (int8) {
       int8_t* values = buffers_.int8_values.data() + at;
-      buffers_.int8_sums[static_cast<size_t>(t) * packed->columns.size() + s] = kernels_.quantize_i8(values, x, here, scale);
+      buffers_.int8_sums[row * packed->columns.size() + s] = kernels_.quantize_i8(values, x, here, scale);
       std::fill(values + here, values + padded, int8_t{0});
     } else {
       bf16* values = buffers_.bf16_values.data() + at;
@@ -208,9 +216,10 @@ void Rows::dense(const Product& product, const DenseMatrix& matrix, int64_t begi
              weights + begin * cols_, cols, static_cast<size_t>(end - begin), cols);
   };
   const bool rounded = rows_mode_ == Activations::kBf16;
+  const int64_t at = first_slot() * cols_;
   if (rounded && matrix.dtype == DType::kBf16)
-    return run(static_cast<const bf16*>(matrix.data), buffers_.bf16_values.data(), kernels_.matmul_bf16);
-  const float* x = rounded ? buffers_.widened.data() : x_;
+    return run(static_cast<const bf16*>(matrix.data), buffers_.bf16_values.data() + at, kernels_.matmul_bf16);
+  const float* x = rounded ? buffers_.widened.data() + at : x_;
   switch (matrix.dtype) {
     case DType::kF32:
       return run(static_cast<const float*>(matrix.data), x, kernels_.matmul_f32);
@@ -230,8 +239,8 @@ void Rows::packed(float* y, const PackedLinear& w, int64_t begin, int64_t end, c
   if (rows_mode_ == Activations::kFp32)
     unpacked_tiles(y, w, first, last, x_, cols_, kernels_.matmul_f32_i8);
   else if (rows_mode_ == Activations::kBf16 && kernels_.matmul_tiles_bf16[format] == nullptr)
-    unpacked_tiles(y, w, first, last, static_cast<const bf16*>(buffers_.bf16_values.data()), w.padded_cols,
-                   kernels_.matmul_bf16_i8);
+    unpacked_tiles(y, w, first, last, static_cast<const bf16*>(buffers_.bf16_values.data()) + first_slot() * w.padded_cols,
+                   w.padded_cols, kernels_.matmul_bf16_i8);
   else {
     kernels::TileSpan span = w.span(first, last);
     if (next != nullptr) span.next = next;
@@ -245,8 +254,8 @@ void Rows::tiles(float* y, const PackedLinear& w, const kernels::TileSpan& span)
   const bool int8 = rows_mode_ == Activations::kInt8;
   const int64_t together = tokens_together(w.padded_cols * (int8 ? 1 : 2));
   for (int64_t t = 0; t < count_; t += together) {
-    const auto tokens = static_cast<size_t>(std::min(together, count_ - t)), first = static_cast<size_t>(t);
-    float* out = y + first * y_stride;
+    const auto tokens = static_cast<size_t>(std::min(together, count_ - t)), first = static_cast<size_t>(t + first_slot());
+    float* out = y + static_cast<size_t>(t) * y_stride;
     if (int8)
       kernels_.matmul_tiles_i8[format](out, y_stride, span,
                                        {buffers_.int8_values.data() + first * stride, stride, tokens,

@@ -30,7 +30,7 @@ struct LinearBuffers {
   std::vector<std::vector<int8_t>> codes;  ///< one a thread: an unpacked tile
   std::vector<std::vector<float>> parts;   ///< one a thread: products of a tile
 
-  /// Enough for `tokens` rows of any matrix of the model.
+  /// Enough for `tokens` rows of any matrix of the model, and one for each thread.
   void reserve(const Model& model, Activations mode, int64_t tokens, int threads);
 };
 
@@ -41,7 +41,8 @@ class Rows {
       : team_(team), buffers_(buffers), mode_(mode), kernels_(kernels) {}
 
   /// x (count, cols) is what comes next. Each thread must have made the rows that team.share(count) gives it, or all must have
-  /// passed a barrier since x was made.
+  /// passed a barrier since x was made. A single row each thread rounds for itself, which is cheaper than to wait for another
+  /// thread to do it; so `x` may be the thread's own copy then.
   void set(const float* x, int64_t count, int64_t cols, Activations mode);
   void set(const float* x, int64_t count, int64_t cols) { set(x, count, cols, mode_); }
   const float* fp32() const { return x_; }
@@ -60,9 +61,12 @@ class Rows {
   void multiply_together(std::initializer_list<Product> products, const Done& done);
 
  private:
+  bool single() const { return count_ == 1; }
+  /// Where rows begin in the buffers.
+  int64_t first_slot() const { return single() ? team_.rank() : 0; }
   bool rounded_for(const Linear& w) const;
   void round(const Linear& w);
-  void round_row(int64_t t, const PackedLinear* packed);
+  void round_row(const float* x, int64_t slot, const PackedLinear* packed);
   void part(const Product& product, int64_t begin, int64_t end, const uint8_t* next);
   void dense(const Product& product, const DenseMatrix& matrix, int64_t begin, int64_t end);
   void packed(float* y, const PackedLinear& w, int64_t begin, int64_t end, const uint8_t* next);
