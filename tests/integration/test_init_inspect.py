@@ -9,12 +9,13 @@ SMALL = ("--hidden", 96, "--glu", 192, "--heads", 6, "--layers", 2, "--vocab", 2
 
 
 def linear_bytes(packed):
-    """Of the linear layers of SMALL: rows of whole groups, then per matrix 3 scales and 4 boundaries."""
-    shapes = 2 * (4 * [(96, 96)] + 2 * [(192, 96)] + [(96, 192)])
+    """Of the linear layers of SMALL: tiles of 16 rows, in each the groups of its segments (3 where shards cut the columns: o and down),
+    then per matrix 3 scales and 4 boundaries."""
+    shapes = 2 * (3 * [(96, [96])] + [(96, 3 * [32])] + 2 * [(192, [96])] + [(96, 3 * [64])])
     if not packed:
-        return sum(2 * rows * cols for rows, cols in shapes)
-    group, size = {"2bit": (64, 16), "1.6bit": (80, 16), "1bit": (64, 8)}[packed]
-    return sum(rows * -(-cols // group) * size + 7 * 4 for rows, cols in shapes)
+        return sum(2 * rows * sum(segments) for rows, segments in shapes)
+    group = {"2bit": 16, "1.6bit": 20, "1bit": 32}[packed]
+    return sum(-(-rows // 16) * sum(-(-cols // group) for cols in segments) * 64 + 7 * 4 for rows, segments in shapes)
 
 
 class InitInspect(Case):

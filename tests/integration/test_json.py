@@ -47,6 +47,7 @@ class Json(harness.Case):
                                  "--out", d / "init"),
             "convert": spectra_json("convert", LLAMA2C / "stories260K.bin", d / "hf", "--tokenizer", LLAMA2C / "tok512.bin"),
             "doctor": spectra_json("doctor"),
+            "bench": spectra_json("bench", d / "packed", "--prompt", 8, "--generate", 4, "--runs", 1, "--no-limits"),
             "bench --train": spectra_json("bench", "--train", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--vocab", 256,
                                           "--batch", 1, "--sequence", 32, "--steps", 2),
             "any command that fails": spectra_json("inspect", d / "nowhere", check=False),
