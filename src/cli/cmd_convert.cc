@@ -67,6 +67,8 @@ void finish(const model::ConvertReport& report, const Arguments& a, const std::s
 }
 
 void from_llama2c(const Arguments& a) {
+  if (fs::path(a.in).filename().string().rfind("pytorch_model", 0) == 0)
+    throw usage(fmt::format("{} is a part of a model", a.in), "give its directory, which holds config.json too");
   if (a.tokenizer.empty())
     throw usage(fmt::format("{} has no tokenizer", a.in), "add --tokenizer FILE, for example the tok512.bin beside it");
   infer::convert_llama2c(a.in, a.tokenizer, a.out);
@@ -95,8 +97,9 @@ std::optional<DType> hf_type(const Arguments& a) {
 
 void to_directory(const Arguments& a) {
   const std::optional<DType> type = hf_type(a);
-  const auto report = fs::is_directory(a.in) ? model::convert_hf(a.in, a.out, type, !a.no_verify)
-                                             : model::import_gguf(a.in, a.out, type, a.tokenizer);
+  const auto report = !fs::is_directory(a.in)           ? model::import_gguf(a.in, a.out, type, a.tokenizer)
+                      : model::is_torch_directory(a.in) ? model::import_torch(a.in, a.out, type)
+                                                        : model::convert_hf(a.in, a.out, type, !a.no_verify);
   infer::load_model(a.out);  // what was written can be read
   finish(report, a, "hf", type ? dtype_name(*type) : "the type of the file");
 }
@@ -108,7 +111,7 @@ void run(const Arguments& a) {
       throw usage("a GGUF file is written from a model directory", "convert to a directory first, and that to GGUF");
     return to_gguf(a);
   }
-  if (fs::is_directory(a.in) && a.to.empty() && a.type.empty())
+  if (fs::is_directory(a.in) && a.to.empty() && a.type.empty() && !model::is_torch_directory(a.in))
     throw usage(fmt::format("{} is a model directory already", a.in), "say what to make of it: --to gguf, or --to hf --type f16");
   if (fs::is_directory(a.in) || format::is_gguf(a.in)) return to_directory(a);
   from_llama2c(a);
@@ -122,7 +125,7 @@ Command make_convert() {
   command.name = "convert";
   command.summary = "turn models into files of other tools, and those into model directories";
   command.options = {
-      {"IN", "model directory, GGUF file, or llama2.c checkpoint, version 0 (.bin)", &a.in, true},
+      {"IN", "model directory (also with pytorch_model.bin), GGUF file, or llama2.c checkpoint (.bin)", &a.in, true},
       {"OUT", "what to write: a model directory, or a GGUF file; must not exist", &a.out, true},
       {"--to", "gguf or hf (a model directory); by default gguf where OUT ends so", &a.to, false, false, {"hf", "gguf"}},
       {"--type",

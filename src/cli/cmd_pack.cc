@@ -70,6 +70,7 @@ std::string as_json(const model::PackReport& report, const Options& options) {
                                            {"weights", all.rows},
                                            {"zero_fraction", static_cast<double>(all.zeros) / static_cast<double>(all.rows)},
                                            {"negative_zeros", report.negative_zeros},
+                                           {"other_shards", report.other_shards},
                                            {"linear_bytes_before", all.bytes_before},
                                            {"linear_bytes_after", all.bytes_after},
                                            {"linear_ratio", ratio(all.bytes_before, all.bytes_after)},

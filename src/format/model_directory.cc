@@ -16,24 +16,6 @@ constexpr size_t kMaxConfigBytes = size_t{16} << 20;  // an index of 100000 tens
 constexpr const char* kWanted =
     "a model directory holds config.json and model.safetensors, or model.safetensors.index.json with its shards";
 
-/// Files of a sharded model, from the index; every tensor it maps with its file.
-std::map<std::string, std::string> read_weight_map(const fs::path& index) {
-  const json document = parse_json_object(read_file(index, kMaxConfigBytes), index.string());
-  const auto map = document.find("weight_map");
-  if (map == document.end() || !map->is_object()) throw bad_input(index.string() + ": has no weight_map", kWanted);
-  std::map<std::string, std::string> files;
-  for (const auto& item : map->items()) {
-    const std::string file = item.value().is_string() ? item.value().get<std::string>() : "";
-    // A plain name: an index from a stranger must not open files elsewhere.
-    if (file.empty() || file != fs::path(file).filename() || file == "." || file == ".." || file.find('\\') != std::string::npos)
-      throw bad_input(
-          fmt::format("{}: tensor {} is mapped to {}, which is not a file name", index.string(), item.key(), item.value().dump()),
-          "shards lie beside the index; names with directories are not followed");
-    files[item.key()] = file;
-  }
-  return files;
-}
-
 std::vector<std::unique_ptr<SafetensorsFile>> open_shards(const fs::path& path, const fs::path& index) {
   const std::map<std::string, std::string> weight_map = read_weight_map(index);
   std::set<std::string> names;
@@ -66,6 +48,22 @@ std::vector<std::unique_ptr<SafetensorsFile>> open_shards(const fs::path& path, 
 
 }  // namespace
 
+std::map<std::string, std::string> read_weight_map(const fs::path& index) {
+  const json document = parse_json_object(read_file(index, kMaxConfigBytes), index.string());
+  const auto map = document.find("weight_map");
+  if (map == document.end() || !map->is_object()) throw bad_input(index.string() + ": has no weight_map", kWanted);
+  std::map<std::string, std::string> files;
+  for (const auto& item : map->items()) {
+    const std::string file = item.value().is_string() ? item.value().get<std::string>() : "";
+    if (file.empty() || file != fs::path(file).filename() || file == "." || file == ".." || file.find('\\') != std::string::npos)
+      throw bad_input(
+          fmt::format("{}: tensor {} is mapped to {}, which is not a file name", index.string(), item.key(), item.value().dump()),
+          "shards lie beside the index; names with directories are not followed");
+    files[item.key()] = file;
+  }
+  return files;
+}
+
 ModelDirectory::ModelDirectory(const fs::path& path) : path_(path) {
   if (!fs::is_directory(path)) throw bad_input(fmt::format("{} is not a directory", path.string()), kWanted);
   if (!fs::exists(path / "config.json")) throw bad_input(fmt::format("{} has no config.json", path.string()), kWanted);
@@ -78,7 +76,9 @@ ModelDirectory::ModelDirectory(const fs::path& path) : path_(path) {
   } else if (fs::exists(index)) {
     files_ = open_shards(path, index);
   } else {
-    throw bad_input(fmt::format("{} has no model.safetensors", path.string()), kWanted);
+    const bool torch = fs::exists(path / "pytorch_model.bin") || fs::exists(path / "pytorch_model.bin.index.json");
+    throw bad_input(fmt::format("{} has no model.safetensors", path.string()),
+                    torch ? "it has pytorch_model.bin: `spectra convert` makes safetensors of it" : kWanted);
   }
   for (const auto& file : files_)
     for (const TensorView& tensor : file->tensors()) {

@@ -11,6 +11,10 @@
 
 namespace spectra::format {
 
+/// Tensor -> file of an index (model.safetensors.index.json). Throws Error where a file is not a plain name: an index from a
+/// stranger must not open files elsewhere.
+std::map<std::string, std::string> read_weight_map(const fs::path& index);
+
 class ModelDirectory {
  public:
   /// Opens and checks the structure (not the checksums). Throws Error when a file is missing, truncated or contradictory.

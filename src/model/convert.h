@@ -55,6 +55,11 @@ ConvertReport export_gguf(const fs::path& source, const fs::path& out, format::G
 /// anything that has no place in a plain Llama model.
 ConvertReport import_gguf(const fs::path& source, const fs::path& out, const std::optional<DType>& type, const fs::path& tokenizer);
 
+/// Whether a directory has its weights in PyTorch's own files (pytorch_model.bin, or several with an index) and not in safetensors.
+bool is_torch_directory(const fs::path& path);
+/// Writes such a directory as one with model.safetensors, with the bits that the tensors have (`type`: of all of them instead).
+ConvertReport import_torch(const fs::path& source, const fs::path& out, const std::optional<DType>& type);
+
 /// Writes a model directory, packed or not, as another one with all weights of `type` (absent: those they have, or had before
 /// packing).
 ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std::optional<DType>& type,

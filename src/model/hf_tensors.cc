@@ -43,6 +43,8 @@ void convert(const HfTensor& tensor, const std::vector<std::byte>& in, std::vect
 
 int64_t HfTensor::rows() const {
   int64_t count = 1;
+  for (const int64_t extent : shape)
+    if (extent == 0) return 0;  // there may be any number of rows of nothing
   for (size_t i = 0; i + 1 < shape.size(); ++i) count *= shape[i];
   return count;
 }

@@ -184,6 +184,24 @@ std::string write_weights(const format::ModelDirectory& directory, const Config&
   return writer.close();
 }
 
+/// Counts the matrices whose scales are not as many as pretraining_model_parallel says, and tells: config.json and weights
+/// disagree.
+int64_t count_other_shards(const std::vector<Packing>& all, int64_t expected) {
+  int64_t count = 0;
+  const Packing* first = nullptr;
+  for (const Packing& packing : all) {
+    if (static_cast<int64_t>(packing.found.scales.size()) == expected) continue;
+    if (first == nullptr) first = &packing;
+    ++count;
+  }
+  if (first != nullptr)
+    log_warning(
+        "config.json says {} scales a matrix (pretraining_model_parallel), but {} of {} matrices have others: {} has {}; kept as "
+        "found",
+        expected, count, all.size(), first->parameter.name, first->found.scales.size());
+  return count;
+}
+
 }  // namespace
 
 PackReport pack_model(const fs::path& source, const fs::path& out, lowbit::Format format, bool verify_checksums, int threads) {
@@ -201,6 +219,7 @@ PackReport pack_model(const fs::path& source, const fs::path& out, lowbit::Forma
   report.bytes_before = report.bytes_after = tensor_bytes(directory);
   for (const PackedGroup& group : report.groups) report.bytes_after = report.bytes_after - group.bytes_before + group.bytes_after;
   for (const Packing& packing : all) report.negative_zeros += packing.found.negative_zeros;
+  report.other_shards = count_other_shards(all, config.shards);
 
   require_disk(report.bytes_after, out, "the packed model");
   AtomicDirectory target(out);

@@ -22,6 +22,7 @@ struct PackedGroup {
 struct PackReport {
   std::vector<PackedGroup> groups;             ///< in the order of the layer
   int64_t negative_zeros = 0;                  ///< see lowbit::Codes
+  int64_t other_shards = 0;                    ///< matrices with another number of scales than config.json says
   uint64_t bytes_before = 0, bytes_after = 0;  ///< all tensors of the model
   bool checksums_verified = false;             ///< false: the source has none, or the check was switched off
 };

@@ -17,7 +17,8 @@ void expand_row(const PackedMatrix& matrix, int64_t r, float* out) {
   for (size_t s = 0; s < matrix.scales.size(); ++s) {
     if (by_rows && (r < matrix.bounds[s] || r >= matrix.bounds[s + 1])) continue;
     const int64_t begin = by_rows ? 0 : matrix.bounds[s], end = by_rows ? matrix.layout.cols : matrix.bounds[s + 1];
-    const float values[3] = {-matrix.scales[s], 0.0f, matrix.scales[s]};
+    // The fourth is for codes that only damaged tiles hold: those are refused, but maybe after this row was read by another thread.
+    const float values[4] = {-matrix.scales[s], 0.0f, matrix.scales[s], 0.0f};
     for (int64_t c = begin; c < end; ++c) out[c] = values[codes[static_cast<size_t>(c)] + 1];
   }
 }
