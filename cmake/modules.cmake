@@ -1,6 +1,7 @@
 # spectra_module(NAME LIBRARY...): a static library of src/NAME/**/*.cc that uses the modules declared before it.
 # An optional part has two folders, X and no_X: sources in the folder named by spectra_other_folder are left out.
-# Files named *_avx2.cc, *_avxvnni.cc, *_avx512.cc, *_avx512vnni.cc, *_avx512vbmi.cc or *_avx512bf16.cc are compiled for that instruction set.
+# Files named *_avx2.cc, *_avxvnni.cc, *_avx512.cc, *_avx512vnni.cc, *_avx512vbmi.cc, *_avx512bf16.cc (x86) or *_neon.cc (Arm) are
+# compiled for that instruction set, and left out on other machines.
 set(SPECTRA_MODULES "")
 
 set(isa_avx2 -mavx2 -mfma -mf16c)
@@ -13,20 +14,25 @@ set(isa_avx512vnni ${isa_avx512} -mavx512vnni)
 set(isa_avx512vbmi ${isa_avx512vnni} -mavx512vbmi)
 set(isa_avxvnni ${isa_avx2} -mavxvnni)
 set(isa_avx512bf16 ${isa_avx512} -mavx512bf16)
+set(isa_neon -march=armv8.2-a+dotprod)
+set(all_isas avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf16 neon)
+set(isas_here "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(isas_here ${all_isas})
+  list(REMOVE_ITEM isas_here neon)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(isas_here neon)
+endif()
 
 function(spectra_module name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   if(spectra_other_folder)
     list(FILTER sources EXCLUDE REGEX "/${spectra_other_folder}/")
   endif()
-  set(x86 OFF)
-  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    set(x86 ON)
-  endif()
-  foreach(isa avx2 avxvnni avx512 avx512vnni avx512vbmi avx512bf16)
+  foreach(isa ${all_isas})
     foreach(source ${sources})
       if(source MATCHES "_${isa}\\.cc$")
-        if(x86)
+        if(isa IN_LIST isas_here)
           set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${isa_${isa}}")
         else()
           list(REMOVE_ITEM sources ${source})

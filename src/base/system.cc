@@ -5,6 +5,10 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -62,6 +66,8 @@ const CpuFeatures& cpu_features() {
         f.avx2_fma_f16c = f.avx2_fma_f16c && (line + " ").find(" f16c ") != std::string::npos;
         break;
       }
+#elif defined(__aarch64__)
+    f.neon_dot = (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
     return f;
   }();

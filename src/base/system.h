@@ -15,7 +15,7 @@ struct CpuFeatures {
   bool avx512_vnni = false;
   bool avx512_vbmi = false;
   bool avx512_bf16 = false;
-  bool neon_dot = false;  ///< Arm: Advanced SIMD with dot products and half precision
+  bool neon_dot = false;  ///< Arm: Advanced SIMD with dot products
 };
 const CpuFeatures& cpu_features();
 std::string cpu_name();

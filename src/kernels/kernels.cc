@@ -37,6 +37,8 @@ Kernels build(Isa isa) {
     if (cpu.avx512_bf16) use_avx512bf16(table);
     table.name = avx512vnni_name(cpu);
   }
+#elif defined(__aarch64__)
+  use_neon(table);
 #else
   SPECTRA_CHECK(false, "isa={}", isa_name(isa));
 #endif

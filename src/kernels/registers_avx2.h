@@ -28,7 +28,10 @@ inline Bytes operator-(Bytes a, Bytes b) { return {_mm256_sub_epi8(a.v, b.v)}; }
 inline Bytes min(Bytes a, Bytes b) { return {_mm256_min_epu8(a.v, b.v)}; }
 
 /// Makes the compiler take x for changed.
-inline void renew(Bytes& x) { asm volatile("" : "+x"(x.v)); }
+template <class Register>
+inline void renew(Register& x) {
+  asm volatile("" : "+x"(x.v));
+}
 
 struct Sums {
   __m256i v;

@@ -28,7 +28,10 @@ inline Bytes operator-(Bytes a, Bytes b) { return {_mm512_sub_epi8(a.v, b.v)}; }
 inline Bytes min(Bytes a, Bytes b) { return {_mm512_min_epu8(a.v, b.v)}; }
 
 /// Makes the compiler take x for changed.
-inline void renew(Bytes& x) { asm volatile("" : "+v"(x.v)); }
+template <class Register>
+inline void renew(Register& x) {
+  asm volatile("" : "+v"(x.v));
+}
 
 struct Sums {
   __m512i v;

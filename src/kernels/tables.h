@@ -13,6 +13,7 @@ void use_avxvnni(Kernels& table);
 void use_avx512vnni(Kernels& table);
 void use_avx512vbmi(Kernels& table);
 void use_avx512bf16(Kernels& table);
+void use_neon(Kernels& table);
 
 /// self_test of a table that no CPU may choose, for tests.
 size_t self_test(const Kernels& table, uint64_t seed, SelfTestResult* results, size_t capacity);

@@ -6,7 +6,7 @@
 //   Sums    a register of kRows int32: zero, +, dot<small>(Sums, Bytes u, int32_t x): adds u . x of each four bytes (x: int8;
 //           small: u < 128), scaled(factor), minus(int32_t)
 //   Floats  kRows floats: zero, load(const float*), from(Sums), fma, times(float), store(float*), store(float*, count)
-//   renew(Bytes&): makes the compiler take it for changed
+//   renew(Bytes& or Sums&): makes the compiler take it for changed
 //   trits(bytes, u): the five base-3 digits of each byte
 //
 // This header is included once a file and has no guard: see vector_kernels.h.
@@ -179,8 +179,7 @@ double busy_i8(size_t rounds) {
     for (int k = 0; k < kApart; ++k) sums[k] = dot<true>(sums[k], u, 0x01020304);
   }
   for (int k = 1; k < kApart; ++k) sums[0] = sums[0] + sums[k];
-  Bytes last = {sums[0].v};
-  renew(last);
+  renew(sums[0]);
   return static_cast<double>(rounds) * kApart * Bytes::kRows * 8;
 }
 
