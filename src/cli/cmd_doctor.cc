@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "cli/command.h"
 #include "kernels/kernels.h"
+#include "lowbit/packed.h"
 #include "ops/backend.h"
 #include "train/ranks.h"
 
@@ -17,11 +18,18 @@ namespace spectra::cli {
 namespace {
 
 using kernels::Isa;
+using kernels::Kernels;
 using kernels::SelfTestResult;
+
+/// The instruction sets that products with one kind of weights use, for each type of activations; empty where that does not exist.
+struct Products {
+  std::string weights, fp32, bf16, int8;
+};
 
 struct Diagnosis {
   std::vector<std::string> instructions;
-  std::string training;                              ///< what precision "auto" becomes
+  std::string training;  ///< what precision "auto" becomes
+  std::vector<Products> products;
   double bandwidth = 0;                              ///< bytes per second
   std::vector<Isa> isas;                             ///< tested: all but the scalar twin itself, unless it is alone
   std::vector<std::vector<SelfTestResult>> results;  ///< of each of them, the same kernels in the same order
@@ -40,7 +48,35 @@ std::vector<std::string> instruction_names() {
   add(cpu.avx512_vnni, "avx512_vnni");
   add(cpu.avx512_vbmi, "avx512_vbmi");
   add(cpu.avx512_bf16, "avx512_bf16");
+  add(cpu.neon_dot, "neon+dotprod");
   return names;
+}
+
+/// The instruction set that the kernel in use comes from: the first whose table has the same.
+template <class Kernel>
+std::string origin(Kernel kernel_of) {
+  for (const Isa isa : kernels::available_isas())
+    if (kernel_of(kernels::kernels_for(isa)) == kernel_of(kernels::kernels())) return kernels::isa_name(isa);
+  return kernels::kernels().name;
+}
+
+/// As infer/linear.cc chooses.
+std::vector<Products> products_in_use() {
+  const auto bf16 = [](const std::string& isa) {
+    return kernels::kernels().busy_bf16 != nullptr ? "avx512bf16" : isa + " (as fp32)";
+  };
+  const std::string f32 = origin([](const Kernels& k) { return k.matmul_f32; });
+  const std::string f32_fp16 = origin([](const Kernels& k) { return k.matmul_f32_fp16; });
+  std::vector<Products> all = {{"fp32", f32, f32 + " (as fp32)", ""},
+                               {"fp16", f32_fp16, f32_fp16 + " (as fp32)", ""},
+                               {"bf16", origin([](const Kernels& k) { return k.matmul_f32_bf16; }),
+                                bf16(origin([](const Kernels& k) { return k.matmul_bf16; })), ""}};
+  const std::string f32_i8 = origin([](const Kernels& k) { return k.matmul_f32_i8; });
+  const std::string bf16_i8 = bf16(origin([](const Kernels& k) { return k.matmul_bf16_i8; }));
+  for (size_t f = 0; f < lowbit::kFormats; ++f)
+    all.push_back({lowbit::format_name(static_cast<lowbit::Format>(f)), f32_i8, bf16_i8,
+                   origin([f](const Kernels& k) { return k.matmul_tiles_i8[f]; })});
+  return all;
 }
 
 std::vector<SelfTestResult> test_kernels(Isa isa) {
@@ -61,6 +97,7 @@ Diagnosis diagnose(int threads) {
   Diagnosis d;
   d.instructions = instruction_names();
   d.training = training_precision();
+  d.products = products_in_use();
   for (const Isa isa : kernels::available_isas())
     if (isa != Isa::kScalar || kernels::available_isas().size() == 1) d.isas.push_back(isa);
   for (const Isa isa : d.isas) {
@@ -73,6 +110,29 @@ Diagnosis diagnose(int threads) {
 
 void line(const char* label, const std::string& value) { fmt::print("{:<14} {}\n", label, value); }
 
+void print_products(const Diagnosis& d) {
+  const auto row = [](const std::string& weights, const std::string& fp32, const std::string& bf16, const std::string& int8) {
+    fmt::print("{:<14} {:<12} {:<20} {}\n", weights, fp32, bf16, int8);
+  };
+  fmt::print("\nInstructions for products, by weights and activations\n");
+  row("weights", "fp32", "bf16", "int8");
+  for (const Products& p : d.products) row("  " + p.weights, p.fp32, p.bf16, p.int8.empty() ? "-" : p.int8);
+  if (kernels::kernels().busy_bf16 == nullptr)
+    fmt::print(
+        "These instructions have no bf16 products: bf16 activations are widened and multiplied as fp32, so they save no time.\n");
+}
+
+void print_self_test(const Diagnosis& d) {
+  fmt::print("\nSelf-test of each instruction set against plain code\n{:<31}", "kernel");
+  for (const Isa isa : d.isas) fmt::print(" {:<10}", kernels::isa_name(isa));
+  fmt::print("\n");
+  for (size_t k = 0; k < d.results.front().size(); ++k) {
+    fmt::print("  {:<29}", d.results.front()[k].kernel);
+    for (const auto& results : d.results) fmt::print(" {:<10}", !results[k].present ? "-" : results[k].equal ? "ok" : "WRONG");
+    fmt::print("\n");
+  }
+}
+
 void print_text(const Diagnosis& d, int threads) {
   line("spectra", tool_version());
   line("CPU", fmt::format("{}, {} cores", cpu_name(), cpu_count()));
@@ -84,27 +144,27 @@ void print_text(const Diagnosis& d, int threads) {
   line("bandwidth", fmt::format("{:.1f} GB/s read by {} threads", d.bandwidth / 1e9, threads));
   line("MPI", train::mpi_version());
   line("GPU", "not built");
-  fmt::print("\n{:<18}", "self-test");
-  for (const Isa isa : d.isas) fmt::print(" {:<8}", kernels::isa_name(isa));
-  fmt::print("\n");
-  for (size_t k = 0; k < d.results.front().size(); ++k) {
-    fmt::print("  {:<16}", d.results.front()[k].kernel);
-    for (const auto& results : d.results) fmt::print(" {:<8}", results[k].equal ? "ok" : "WRONG");
-    fmt::print("\n");
-  }
+  print_products(d);
+  print_self_test(d);
 }
 
 std::string as_json(const Diagnosis& d, int threads) {
   nlohmann::ordered_json tests;
   for (size_t i = 0; i < d.isas.size(); ++i)
     for (const SelfTestResult& result : d.results[i])
-      tests[kernels::isa_name(d.isas[i])][result.kernel] = {{"equal", result.equal}, {"worst", result.worst}};
+      if (result.present) tests[kernels::isa_name(d.isas[i])][result.kernel] = {{"equal", result.equal}, {"worst", result.worst}};
+  nlohmann::ordered_json products;
+  for (const Products& p : d.products) {
+    products[p.weights] = {{"fp32", p.fp32}, {"bf16", p.bf16}};
+    if (!p.int8.empty()) products[p.weights]["int8"] = p.int8;
+  }
   const nlohmann::ordered_json document = {{"schema", "spectra.doctor/1"},
                                            {"version", tool_version()},
                                            {"cpu", cpu_name()},
                                            {"cores", cpu_count()},
                                            {"instruction_sets", d.instructions},
                                            {"kernels", kernels::kernels().name},
+                                           {"products", products},
                                            {"training", d.training},
                                            {"memory_bytes", memory_total()},
                                            {"memory_available_bytes", memory_available()},

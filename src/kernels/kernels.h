@@ -119,6 +119,7 @@ const Kernels& kernels();
 /// What self_test found out about one kernel.
 struct SelfTestResult {
   const char* kernel;  ///< "matmul_f32", "matmul_tiles_i8 tern2-v2"
+  bool present;        ///< false: the instruction set has none, and nothing was tested
   bool equal;          ///< bitwise, or within the tolerance for bf16 activations
   double worst;  ///< largest difference in units of the tolerance (bf16 activations); otherwise the number of different results
 };
