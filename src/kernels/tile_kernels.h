@@ -21,9 +21,12 @@ inline int32_t four(const int8_t* p) {
   return x;
 }
 
-/// Reads memory far enough ahead (bench/ladder has other distances), across tiles and into what comes after them.
+#ifndef SPECTRA_PREFETCH_AHEAD  // bench/ladder measures others
+#define SPECTRA_PREFETCH_AHEAD 8192
+#endif
+/// Reads memory far enough ahead, across tiles and into what comes after them.
 struct Ahead {
-  static constexpr ptrdiff_t kDistance = 8192;
+  static constexpr ptrdiff_t kDistance = SPECTRA_PREFETCH_AHEAD;
   const uint8_t* end;
   ptrdiff_t jump;  // from `end` to what comes next
 
