@@ -15,8 +15,8 @@ namespace spectra {
 
 /// What the threads of a team share.
 struct TeamState {
-  explicit TeamState(int size_) : size(size_), work(new Work[static_cast<size_t>(size_)]) {}
-  const int size;
+  explicit TeamState(int most) : size(most), work(new Work[static_cast<size_t>(most)]) {}
+  int size;
   alignas(64) std::atomic<int> waiting{0};
   alignas(64) std::atomic<uint32_t> round{0};
   /// What is left of a thread's share of a loop: number of the loop, first chunk, last chunk + 1 (32, 16, 16 bits).
@@ -83,9 +83,10 @@ void run_team(int threads, const Body& body) {
 #ifdef _OPENMP
   if (threads > 1) {
     TeamState state(threads);
-    omp_set_dynamic(0);  // exactly as many threads as the barriers wait for
 #pragma omp parallel num_threads(threads)
     {
+#pragma omp single
+      state.size = omp_get_num_threads();  // may be fewer than asked for, and barriers wait for all of them
       Team team(state, omp_get_thread_num());
       body(team);
     }

@@ -10,8 +10,8 @@ namespace {
 
 using kernels::Kernels;
 
-// Bytes of token rows that pass over a thread's weights before the next ones: a quarter of a second-level cache of 1 MiB, so that they
-// and the tiles that they meet stay in it.
+// Bytes of token rows that pass over a thread's weights before the next ones: a quarter of a second-level cache of 1 MiB, so that
+// they and the tiles that they meet stay in it.
 constexpr int64_t kRowBytes = int64_t{256} << 10;
 
 const PackedLinear* packed_of(const Linear& w) { return std::get_if<PackedLinear>(&w.weight); }
