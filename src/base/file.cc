@@ -11,6 +11,8 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/parallel.h"
+#include "base/system.h"
 
 namespace spectra {
 namespace {
@@ -35,9 +37,22 @@ void write_all(int descriptor, const char* data, size_t size, const fs::path& pa
   }
 }
 
+/// The whole file to `out`, in pieces on all cores.
+void read_whole(int descriptor, std::byte* out, size_t size, const fs::path& path) {
+  constexpr size_t kPiece = size_t{16} << 20;
+  parallel_for((size + kPiece - 1) / kPiece, [&](size_t i) {
+    for (size_t at = i * kPiece, end = std::min(at + kPiece, size); at < end;) {
+      const ssize_t n = ::pread(descriptor, out + at, end - at, static_cast<off_t>(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) throw io_error("read", path.string());
+      at += static_cast<size_t>(n);
+    }
+  });
+}
+
 }  // namespace
 
-MappedFile::MappedFile(const fs::path& path) : path_(path) {
+MappedFile::MappedFile(const fs::path& path, Backing backing) : path_(path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) throw io_error("open", path.string());
   struct stat info {};
@@ -49,16 +64,33 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   }
   size_ = static_cast<size_t>(info.st_size);
   if (size_ > 0) {
-    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
-    if (address == MAP_FAILED) {
+    try {
+      data_ = static_cast<const std::byte*>(map(descriptor, backing));
+    } catch (...) {
       ::close(descriptor);
-      throw io_error("map", path.string());
+      throw;
     }
-    // Where the file system keeps files in large pages, few address translations: reading weights is a sixth faster.
-    ::madvise(address, size_, MADV_HUGEPAGE);
-    data_ = static_cast<const std::byte*>(address);
   }
   ::close(descriptor);
+}
+
+void* MappedFile::map(int descriptor, Backing backing) const {
+  const bool copy = backing == Backing::kHugePages;
+  if (copy) require_memory(size_, "a copy of the weights in huge pages", "leave out --huge-pages");
+  void* address = copy ? ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                       : ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+  if (address == MAP_FAILED) throw io_error("map", path_.string());
+  // Where the file system keeps files in large pages, a mapping has them too.
+  ::madvise(address, size_, MADV_HUGEPAGE);
+  if (!copy) return address;
+  try {
+    read_whole(descriptor, static_cast<std::byte*>(address), size_, path_);
+  } catch (...) {
+    ::munmap(address, size_);
+    throw;
+  }
+  ::mprotect(address, size_, PROT_READ);
+  return address;
 }
 
 MappedFile::~MappedFile() {

@@ -10,7 +10,7 @@ namespace {
 
 struct Options {
   std::string model, activations = "auto", kv = "auto";
-  bool csv = false, train = false, no_limits = false;
+  bool csv = false, train = false, no_limits = false, huge_pages = false;
   infer::BenchmarkOptions inference;
   train::TrainBenchmarkOptions steps{"", "ternary", 0, 0, 0, 0, 0, 4, 512, "auto", 10, 3};
 };
@@ -39,6 +39,7 @@ void run_inference(Options options) {
   o.engine.kv_type = options.kv != "auto" ? infer::kv_type_from_name(options.kv) : infer::default_kv_type(o.engine.activations);
   o.threads = thread_counts();
   o.bandwidth = !options.no_limits;
+  if (options.huge_pages) o.backing = Backing::kHugePages;
   bench_inference(options.model, o, options.csv);
 }
 
@@ -78,6 +79,7 @@ Command make_bench() {
        false,
        false,
        {"auto", "fp32", "fp16", "int8"}},
+      {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &options.huge_pages},
       {"--csv", "print the results as comma-separated values", &options.csv},
       {"--no-limits", "do not measure bandwidth and arithmetic peak (1 GiB of memory)", &options.no_limits, false, true},
       {"--train", "time the training step on random tokens", &options.train},

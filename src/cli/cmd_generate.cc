@@ -19,7 +19,7 @@ struct Arguments {
   int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4, kv_memory = 0;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::vector<std::string> stops;
-  bool echo = false;
+  bool echo = false, huge_pages = false;
 };
 
 constexpr int64_t kLargestMiB = int64_t{1} << 40;
@@ -107,7 +107,7 @@ std::unique_ptr<infer::Engine> load_draft(const Arguments& a, const text::Tokeni
 
 void run(const Arguments& a) {
   infer::GenerateOptions options = options_of(a);
-  const auto model = infer::load_model(a.model);
+  const auto model = infer::load_model(a.model, a.huge_pages ? Backing::kHugePages : Backing::kMapped);
   const infer::Activations activations = activations_of(a.activations, *model);
   infer::EngineOptions engine_options{.activations = activations, .kv_bytes = kv_bytes(a)};
   if (a.kv != "auto") engine_options.kv_type = infer::kv_type_from_name(a.kv);
@@ -167,6 +167,7 @@ Command make_generate() {
        false,
        true,
        {"auto", "fp32", "fp16", "int8"}},
+      {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &a.huge_pages, false, true},
       {"--kv-memory", "MiB for keys and values; 0 = what the whole context needs", &a.kv_memory, false, true},
   };
   command.run = [] { run(a); };

@@ -16,7 +16,7 @@ constexpr size_t kMaxConfigBytes = size_t{16} << 20;  // an index of 100000 tens
 constexpr const char* kWanted =
     "a model directory holds config.json and model.safetensors, or model.safetensors.index.json with its shards";
 
-std::vector<std::unique_ptr<SafetensorsFile>> open_shards(const fs::path& path, const fs::path& index) {
+std::vector<std::unique_ptr<SafetensorsFile>> open_shards(const fs::path& path, const fs::path& index, Backing backing) {
   const std::map<std::string, std::string> weight_map = read_weight_map(index);
   std::set<std::string> names;
   for (const auto& item : weight_map) names.insert(item.second);
@@ -25,7 +25,7 @@ std::vector<std::unique_ptr<SafetensorsFile>> open_shards(const fs::path& path, 
   for (const std::string& name : names) {
     if (!fs::exists(path / name))
       throw bad_input(fmt::format("{} names {}, which is missing", index.string(), name), "download it again");
-    files.push_back(std::make_unique<SafetensorsFile>(path / name));
+    files.push_back(std::make_unique<SafetensorsFile>(path / name, backing));
     for (const TensorView& tensor : files.back()->tensors()) {
       const auto entry = weight_map.find(tensor.name);
       if (entry == weight_map.end() || entry->second != name)
@@ -64,7 +64,7 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
   return files;
 }
 
-ModelDirectory::ModelDirectory(const fs::path& path) : path_(path) {
+ModelDirectory::ModelDirectory(const fs::path& path, Backing backing) : path_(path) {
   if (!fs::is_directory(path)) throw bad_input(fmt::format("{} is not a directory", path.string()), kWanted);
   if (!fs::exists(path / "config.json")) throw bad_input(fmt::format("{} has no config.json", path.string()), kWanted);
   config_json_ = read_file(path / "config.json", kMaxConfigBytes);
@@ -72,9 +72,9 @@ ModelDirectory::ModelDirectory(const fs::path& path) : path_(path) {
 
   const fs::path index = path / "model.safetensors.index.json";
   if (fs::exists(path / "model.safetensors")) {
-    files_.push_back(std::make_unique<SafetensorsFile>(path / "model.safetensors"));
+    files_.push_back(std::make_unique<SafetensorsFile>(path / "model.safetensors", backing));
   } else if (fs::exists(index)) {
-    files_ = open_shards(path, index);
+    files_ = open_shards(path, index, backing);
   } else {
     const bool torch = fs::exists(path / "pytorch_model.bin") || fs::exists(path / "pytorch_model.bin.index.json");
     throw bad_input(fmt::format("{} has no model.safetensors", path.string()),

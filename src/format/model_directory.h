@@ -18,7 +18,7 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index);
 class ModelDirectory {
  public:
   /// Opens and checks the structure (not the checksums). Throws Error when a file is missing, truncated or contradictory.
-  explicit ModelDirectory(const fs::path& path);
+  explicit ModelDirectory(const fs::path& path, Backing backing = Backing::kMapped);
   const fs::path& path() const { return path_; }
   const std::string& config_json() const { return config_json_; }
   /// spectra.json, or "" where there is none (a model from elsewhere).

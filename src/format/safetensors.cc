@@ -127,7 +127,7 @@ std::vector<TensorView> parse_safetensors(std::span<const std::byte> bytes, cons
   return in_file_order(std::move(tensors), data.size(), where);
 }
 
-SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(path) {
+SafetensorsFile::SafetensorsFile(const fs::path& path, Backing backing) : file_(path, backing) {
   tensors_ = parse_safetensors(file_.bytes(), path.string(), &metadata_);
 }
 

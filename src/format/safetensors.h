@@ -28,7 +28,7 @@ struct TensorView {
 class SafetensorsFile {
  public:
   /// Maps and checks the whole structure. Throws Error naming file and tensor.
-  explicit SafetensorsFile(const fs::path& path);
+  explicit SafetensorsFile(const fs::path& path, Backing backing = Backing::kMapped);
   const std::vector<TensorView>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const fs::path& path() const { return file_.path(); }

@@ -206,7 +206,7 @@ Benchmark benchmark_inference(const fs::path& path, const BenchmarkOptions& opti
   Benchmark benchmark;
   set_compute_threads(options.threads.front());
   const Stopwatch start;
-  const std::shared_ptr<const Model> model = load_model(path);
+  const std::shared_ptr<const Model> model = load_model(path, options.backing);
   benchmark.load_seconds = start.seconds();
   EngineOptions engine_options = options.engine;
   if (engine_options.kv_bytes == 0) {

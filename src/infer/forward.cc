@@ -35,7 +35,7 @@ void ForwardState::reserve(const Model& model, Activations activations, int64_t 
   grow(sin, n, c.head_dim() / 2);
   for (auto* x : {&residual, &normed, &queries, &attended, &update}) grow(*x, n, c.hidden);
   for (auto* x : {&keys, &values}) grow(*x, n, c.kv_dim());
-  for (auto* x : {&gate, &up, &hidden}) grow(*x, n, c.glu);
+  for (auto* x : {&gate, &up}) grow(*x, n, c.glu);
   grow(logits, static_cast<int64_t>(std::min(wanted.size(), kHeadRows)), c.vocab);
   log_sums.resize(kHeadRows);
   scratch.resize(static_cast<size_t>(threads));
@@ -75,7 +75,7 @@ void ForwardPass::layer(int64_t index) {
 
   rows_.set(rmsnorm(s_.residual, w.post_attention_norm, s_.count), s_.count, config_.hidden);
   swiglu(w.gate, w.up);
-  rows_.set(s_.hidden.data(), s_.count, config_.glu);
+  rows_.set(s_.gate.data(), s_.count, config_.glu);
   add_to_residual(w.down);
 }
 
@@ -169,13 +169,13 @@ void ForwardPass::add_to_residual(const Linear& w) {
   team_.barrier();
 }
 
-/// hidden = silu(x gateᵀ) * (x upᵀ)
+/// gate = silu(x gateᵀ) * (x upᵀ)
 void ForwardPass::swiglu(const Linear& gate, const Linear& up) {
   show({&gate, &up});
   rows_.multiply_together({{&gate, s_.gate.data()}, {&up, s_.up.data()}}, [&](int64_t begin, int64_t end) {
     for (int64_t t = 0; t < s_.count; ++t) {
       const int64_t at = t * config_.glu + begin;
-      kernels_.silu_mul(s_.hidden.data() + at, s_.gate.data() + at, s_.up.data() + at, static_cast<size_t>(end - begin));
+      kernels_.silu_mul(s_.gate.data() + at, s_.gate.data() + at, s_.up.data() + at, static_cast<size_t>(end - begin));
     }
   });
   team_.barrier();

@@ -56,8 +56,8 @@ std::string layer_name(const std::string& parameter) { return parameter.substr(0
 
 class Loader {
  public:
-  explicit Loader(const fs::path& path) : model_(std::make_shared<Model>()) {
-    files_ = std::make_shared<ModelDirectory>(path);
+  Loader(const fs::path& path, Backing backing) : model_(std::make_shared<Model>()) {
+    files_ = std::make_shared<ModelDirectory>(path, backing);
     const std::string where = (path / "config.json").string();
     model_->path = path;
     model_->files = files_;
@@ -155,7 +155,7 @@ bool PackedLinear::same_columns(const PackedLinear& other) const {
   return matrix.layout.format == other.matrix.layout.format && columns == other.columns;
 }
 
-std::shared_ptr<const Model> load_model(const fs::path& directory) { return Loader(directory).load(); }
+std::shared_ptr<const Model> load_model(const fs::path& directory, Backing backing) { return Loader(directory, backing).load(); }
 
 void read_row(const Linear& linear, int64_t row, float* out) {
   const DenseMatrix& matrix = std::get<DenseMatrix>(linear.weight);

@@ -69,7 +69,7 @@ struct Model {
 
 /// Opens a model directory, unpacked (F32, F16, BF16; F64 becomes F32) or packed. Checks structure only (names, types, shapes, file
 /// sizes), so that it starts at once. Throws Error naming model and tensor where one is missing or has another shape.
-std::shared_ptr<const Model> load_model(const fs::path& directory);
+std::shared_ptr<const Model> load_model(const fs::path& directory, Backing backing = Backing::kMapped);
 
 /// Row `row` of a dense matrix as floats; `out` holds linear.cols.
 void read_row(const Linear& linear, int64_t row, float* out);
