@@ -16,7 +16,7 @@ struct BenchmarkOptions {
   int64_t batch = 1;         ///< sequences decoded together
   int64_t runs = 5;          ///< of each test, in turns with the bandwidth
   Backing backing = Backing::kMapped;
-  bool bandwidth = true;     ///< measure the limits: costs 1 GiB
+  bool bandwidth = true;  ///< measure the limits: costs 1 GiB
   EngineOptions engine;
 };
 

@@ -31,7 +31,7 @@ struct ForwardState {
   std::vector<float> residual, normed;      ///< (N, D): the residual stream, and it normed
   std::vector<float> queries, attended;     ///< (N, H E)
   std::vector<float> keys, values;          ///< (N, K E)
-  std::vector<float> gate, up, hidden;      ///< (N, F)
+  std::vector<float> gate, up;              ///< (N, F); gate becomes their product
   std::vector<float> update;                ///< (N, D): what a block adds to the residual stream
   std::vector<int32_t> wanted;              ///< rows of the batch whose logits somebody wants, ascending
   std::vector<float> logits, log_sums;      ///< (R, V), (R)
