@@ -19,7 +19,8 @@ std::string percent(double fraction) { return fraction > 0 ? fmt::format("{:.1f}
 void print_table(const infer::BenchmarkOptions& o, const Benchmark& b) {
   fmt::print("kernels      {}, {} activations, {} keys and values\n", kernels::kernels().name,
              infer::activations_name(o.engine.activations), infer::kv_type_name(*o.engine.kv_type));
-  fmt::print("weights      {} in linear layers, {} in the head\n", format_bytes(b.linear_bytes), format_bytes(b.head_bytes));
+  fmt::print("weights      {} in linear layers, {} in the head ({})\n", format_bytes(b.linear_bytes), format_bytes(b.head_bytes),
+             b.head);
   fmt::print("start        {:.3f} s to open the model, {:.3f} s to the first token\n", b.load_seconds, b.first_token_seconds);
   fmt::print("peak memory  {}\n", format_bytes(b.results.empty() ? memory_peak() : b.results.front().peak_rss_bytes));
   for (size_t i = 0; o.bandwidth && i < b.results.size(); ++i)
@@ -66,6 +67,7 @@ void print_as_json(const std::string& model, const infer::BenchmarkOptions& o, c
       {"kernels", kernels::kernels().name},
       {"activations", infer::activations_name(o.engine.activations)},
       {"kv", infer::kv_type_name(*o.engine.kv_type)},
+      {"head", b.head},
       {"runs", o.runs},
       {"load_seconds", b.load_seconds},
       {"first_token_seconds", b.first_token_seconds},

@@ -9,7 +9,7 @@ namespace spectra::cli {
 namespace {
 
 struct Options {
-  std::string model, activations = "auto", kv = "auto";
+  std::string model, activations = "auto", kv = "auto", head = "stored";
   bool csv = false, train = false, no_limits = false, huge_pages = false;
   infer::BenchmarkOptions inference;
   train::TrainBenchmarkOptions steps{"", "ternary", 0, 0, 0, 0, 0, 4, 512, "auto", 10, 3};
@@ -37,9 +37,10 @@ void run_inference(Options options) {
                          : is_packed(options.model)    ? infer::Activations::kInt8
                                                        : infer::Activations::kFp32;
   o.engine.kv_type = options.kv != "auto" ? infer::kv_type_from_name(options.kv) : infer::default_kv_type(o.engine.activations);
+  o.load.int8_head = options.head == "int8";
   o.threads = thread_counts();
   o.bandwidth = !options.no_limits;
-  if (options.huge_pages) o.backing = Backing::kHugePages;
+  if (options.huge_pages) o.load.backing = Backing::kHugePages;
   bench_inference(options.model, o, options.csv);
 }
 
@@ -80,6 +81,12 @@ Command make_bench() {
        false,
        {"auto", "fp32", "fp16", "int8"}},
       {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &options.huge_pages},
+      {"--head",
+       "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
+       &options.head,
+       false,
+       false,
+       {"stored", "int8"}},
       {"--csv", "print the results as comma-separated values", &options.csv},
       {"--no-limits", "do not measure bandwidth and arithmetic peak (1 GiB of memory)", &options.no_limits, false, true},
       {"--train", "time the training step on random tokens", &options.train},

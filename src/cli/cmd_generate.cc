@@ -15,7 +15,7 @@ namespace spectra::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, draft, activations = "auto", kv = "auto";
+  std::string model, prompt, draft, activations = "auto", kv = "auto", head = "stored";
   int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4, kv_memory = 0;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::vector<std::string> stops;
@@ -23,6 +23,10 @@ struct Arguments {
 };
 
 constexpr int64_t kLargestMiB = int64_t{1} << 40;
+
+infer::LoadOptions load_options(const Arguments& a) {
+  return {.int8_head = a.head == "int8", .backing = a.huge_pages ? Backing::kHugePages : Backing::kMapped};
+}
 
 uint64_t kv_bytes(const Arguments& a) { return static_cast<uint64_t>(a.kv_memory) << 20; }
 
@@ -62,9 +66,10 @@ double acceptance_rate(const infer::Generated& g) {
 
 void report(const infer::Generated& g, const Arguments& a, const infer::Engine& engine) {
   const char* activations = infer::activations_name(engine.activations());
-  log_info("{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kv {}, kernels {}",
-           g.prompt_tokens, g.prefill_tokens_per_second(), g.tokens.size(), g.decode_tokens_per_second(),
-           finish_reason_name(g.finish), activations, infer::kv_type_name(engine.kv_type()), kernels::kernels().name);
+  log_info(
+      "{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kv {}, head {}, kernels {}",
+      g.prompt_tokens, g.prefill_tokens_per_second(), g.tokens.size(), g.decode_tokens_per_second(), finish_reason_name(g.finish),
+      activations, infer::kv_type_name(engine.kv_type()), infer::head_name(engine.model()), kernels::kernels().name);
   if (!a.draft.empty())
     log_info("draft: {} tokens proposed, {} accepted ({:.0f} %)", g.proposed, g.accepted, 100 * acceptance_rate(g));
   if (!global().json) return;
@@ -86,6 +91,7 @@ void report(const infer::Generated& g, const Arguments& a, const infer::Engine& 
                                          {"decode_tokens_per_second", g.decode_tokens_per_second()},
                                          {"activations", activations},
                                          {"kv", infer::kv_type_name(engine.kv_type())},
+                                         {"head", infer::head_name(engine.model())},
                                          {"draft", draft}};
   print_json(result.dump());
 }
@@ -99,7 +105,7 @@ infer::Activations activations_of(const std::string& name, const infer::Model& m
 /// Null without --draft.
 std::unique_ptr<infer::Engine> load_draft(const Arguments& a, const text::Tokenizer& tokenizer) {
   if (a.draft.empty()) return nullptr;
-  const auto model = infer::load_model(a.draft);
+  const auto model = infer::load_model(a.draft, load_options(a));
   infer::check_draft(tokenizer, text::Tokenizer::load(a.draft), a.draft);
   infer::check_tokenizer(*model, tokenizer);
   return std::make_unique<infer::Engine>(model, infer::EngineOptions{.activations = activations_of("auto", *model)});
@@ -107,7 +113,7 @@ std::unique_ptr<infer::Engine> load_draft(const Arguments& a, const text::Tokeni
 
 void run(const Arguments& a) {
   infer::GenerateOptions options = options_of(a);
-  const auto model = infer::load_model(a.model, a.huge_pages ? Backing::kHugePages : Backing::kMapped);
+  const auto model = infer::load_model(a.model, load_options(a));
   const infer::Activations activations = activations_of(a.activations, *model);
   infer::EngineOptions engine_options{.activations = activations, .kv_bytes = kv_bytes(a)};
   if (a.kv != "auto") engine_options.kv_type = infer::kv_type_from_name(a.kv);
@@ -168,6 +174,12 @@ Command make_generate() {
        true,
        {"auto", "fp32", "fp16", "int8"}},
       {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &a.huge_pages, false, true},
+      {"--head",
+       "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
+       &a.head,
+       false,
+       true,
+       {"stored", "int8"}},
       {"--kv-memory", "MiB for keys and values; 0 = what the whole context needs", &a.kv_memory, false, true},
   };
   command.run = [] { run(a); };

@@ -14,7 +14,7 @@ namespace spectra::cli {
 namespace {
 
 struct Arguments {
-  std::string model, text, convention = "rolling", activations = "fp32";
+  std::string model, text, convention = "rolling", activations = "fp32", kv = "auto", head = "stored";
   int64_t window = 0;
 };
 
@@ -22,7 +22,10 @@ void run(const Arguments& a) {
   const infer::Convention convention = infer::convention_from_name(a.convention);
   infer::EngineOptions engine_options;
   engine_options.activations = infer::activations_from_name(a.activations);
-  infer::Engine engine(infer::load_model(a.model), engine_options);
+  if (a.kv != "auto") engine_options.kv_type = infer::kv_type_from_name(a.kv);
+  infer::Engine engine(infer::load_model(a.model, {.int8_head = a.head == "int8"}), engine_options);
+  const char* const kv = infer::kv_type_name(engine.kv_type());
+  const char* const head = infer::head_name(engine.model());
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(engine.model(), tokenizer);
   const int64_t window = a.window == 0 ? infer::default_window(convention, engine.context()) : a.window;
@@ -35,26 +38,29 @@ void run(const Arguments& a) {
   const std::vector<infer::Window> windows = infer::make_windows(convention, ids, window, tokenizer.bos());
   uint64_t total = 0;
   for (const infer::Window& w : windows) total += w.input.size();
-  log_info("{} tokens, {} windows of {}, convention {}, activations {}, kernels {}", ids.size(), windows.size(), window,
-           a.convention, a.activations, kernels::kernels().name);
+  log_info("{} tokens, {} windows of {}, convention {}, activations {}, kv {}, head {}, kernels {}", ids.size(), windows.size(),
+           window, a.convention, a.activations, kv, head, kernels::kernels().name);
   Progress bar("perplexity", total);
   const infer::Perplexity result = infer::score(engine, windows, [&bar](int64_t passed, double nll) {
     bar.update(static_cast<uint64_t>(passed), fmt::format("{:.4f}", std::exp(nll)));
   });
   bar.clear();
   if (global().json) {
-    print_json(nlohmann::ordered_json{{"schema", "spectra.perplexity/1"},
-                                      {"perplexity", result.perplexity},
-                                      {"nll", result.nll},
-                                      {"tokens", result.tokens},
-                                      {"convention", a.convention},
-                                      {"window", window},
-                                      {"activations", a.activations}}
-                   .dump());
+    print_json(nlohmann::ordered_json{
+        {"schema", "spectra.perplexity/1"},
+        {"perplexity", result.perplexity},
+        {"nll", result.nll},
+        {"tokens", result.tokens},
+        {"convention", a.convention},
+        {"window", window},
+        {"activations", a.activations},
+        {"kv", kv},
+        {"head",
+         head}}.dump());
     return;
   }
-  fmt::print("perplexity {:.4f}  nll {:.6f}  tokens {}  convention {}  window {}  activations {}\n", result.perplexity, result.nll,
-             result.tokens, a.convention, window, a.activations);
+  fmt::print("perplexity {:.4f}  nll {:.6f}  tokens {}  convention {}  window {}  activations {}  kv {}  head {}\n",
+             result.perplexity, result.nll, result.tokens, a.convention, window, a.activations, kv, head);
 }
 
 }  // namespace
@@ -75,6 +81,18 @@ Command make_perplexity() {
        {"rolling", "gptq", "llama.cpp"}},
       {"--window", "tokens in a window; 0 = the model's context (llama.cpp: 512)", &a.window},
       {"--activations", "what linear layers multiply", &a.activations, false, false, {"fp32", "bf16", "int8"}},
+      {"--kv",
+       "type of keys and values; auto: fp32 with fp32 activations, else fp16",
+       &a.kv,
+       false,
+       false,
+       {"auto", "fp32", "fp16", "int8"}},
+      {"--head",
+       "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
+       &a.head,
+       false,
+       false,
+       {"stored", "int8"}},
   };
   command.run = [] { run(a); };
   command.examples = {"spectra perplexity model --text novel.txt",

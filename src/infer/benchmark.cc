@@ -206,7 +206,7 @@ Benchmark benchmark_inference(const fs::path& path, const BenchmarkOptions& opti
   Benchmark benchmark;
   set_compute_threads(options.threads.front());
   const Stopwatch start;
-  const std::shared_ptr<const Model> model = load_model(path, options.backing);
+  const std::shared_ptr<const Model> model = load_model(path, options.load);
   benchmark.load_seconds = start.seconds();
   EngineOptions engine_options = options.engine;
   if (engine_options.kv_bytes == 0) {
@@ -222,6 +222,7 @@ Benchmark benchmark_inference(const fs::path& path, const BenchmarkOptions& opti
   engine.close_sequence(first);
   benchmark.linear_bytes = linear_size(*model).bytes;
   benchmark.head_bytes = bytes_of(model->head);
+  benchmark.head = head_name(*model);
 
   std::vector<Pass> passes;
   for (const int threads : options.threads) {

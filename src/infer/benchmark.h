@@ -15,9 +15,9 @@ struct BenchmarkOptions {
   int64_t generate = 128;    ///< tokens of a decode; 0 = not measured
   int64_t batch = 1;         ///< sequences decoded together
   int64_t runs = 5;          ///< of each test, in turns with the bandwidth
-  Backing backing = Backing::kMapped;
-  bool bandwidth = true;  ///< measure the limits: costs 1 GiB
+  bool bandwidth = true;     ///< measure the limits: costs 1 GiB
   EngineOptions engine;
+  LoadOptions load;
 };
 
 struct BenchmarkRates {
@@ -43,6 +43,7 @@ struct Benchmark {
   double load_seconds = 0;         ///< open the model
   double first_token_seconds = 0;  ///< open the model and compute the logits after a prompt of 8 tokens
   uint64_t linear_bytes = 0, head_bytes = 0;
+  const char* head = "";  ///< head_name()
   std::vector<BenchmarkResult> results;
 };
 

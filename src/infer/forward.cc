@@ -181,7 +181,8 @@ void ForwardPass::swiglu(const Linear& gate, const Linear& up) {
   team_.barrier();
 }
 
-/// Final norm and head, always with fp32 activations, for the rows somebody asked for.
+/// Final norm and head, with fp32 activations (int8 where the head is int8, whatever the other layers take), for the rows somebody
+/// asked for.
 void ForwardPass::head(Output& output) {
   for (size_t begin = 0; begin < s_.wanted.size(); begin += kHeadRows)
     head_rows(begin, std::min(begin + kHeadRows, s_.wanted.size()), output);
@@ -194,7 +195,8 @@ void ForwardPass::head_rows(size_t begin, size_t end, Output& output) {
     std::copy_n(s_.residual.data() + s_.wanted[begin + static_cast<size_t>(i)] * config_.hidden, config_.hidden,
                 s_.update.data() + i * config_.hidden);
   if (rows == 1) team_.barrier();
-  rows_.set(rmsnorm(s_.update, model_.final_norm, rows), rows, config_.hidden, Activations::kFp32);
+  rows_.set(rmsnorm(s_.update, model_.final_norm, rows), rows, config_.hidden,
+            model_.head.packed() ? Activations::kInt8 : Activations::kFp32);
   rows_.multiply({{&model_.head, s_.logits.data()}});
   team_.barrier();
   if (!batch_.targets.empty())

@@ -76,7 +76,7 @@ void LinearBuffers::reserve(const Model& model, Activations mode, int64_t tokens
     grow(bf16_values, tokens * padded);
     grow(widened, tokens * cols);
   }
-  if (mode == Activations::kInt8) {
+  if (mode == Activations::kInt8 || model.head.packed()) {
     grow(int8_values, tokens * padded);
     grow(int8_scales, tokens);
     grow(int8_sums, tokens * segments);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "infer/int8_head.h"
 
 namespace spectra::infer {
 namespace {
@@ -67,13 +68,14 @@ class Loader {
     for (model::Parameter& parameter : model::parameters(model_->config)) parameters_[parameter.name] = std::move(parameter);
   }
 
-  std::shared_ptr<const Model> load() {
+  std::shared_ptr<const Model> load(const LoadOptions& options) {
     Model& m = *model_;
     m.embedding = linear("model.embed_tokens");
     m.layers.reserve(static_cast<size_t>(m.config.layers));
     for (int64_t i = 0; i < m.config.layers; ++i) m.layers.push_back(layer(fmt::format("model.layers.{}.", i)));
     m.final_norm = load_norm(*files_, parameter("model.norm"));
     m.head = m.config.tied ? m.embedding : linear("lm_head");
+    if (options.int8_head) m.head.weight = round_to_int8(m.head, !m.config.tied);
     return model_;
   }
 
@@ -155,7 +157,21 @@ bool PackedLinear::same_columns(const PackedLinear& other) const {
   return matrix.layout.format == other.matrix.layout.format && columns == other.columns;
 }
 
-std::shared_ptr<const Model> load_model(const fs::path& directory, Backing backing) { return Loader(directory, backing).load(); }
+std::shared_ptr<const Model> load_model(const fs::path& directory, const LoadOptions& options) {
+  return Loader(directory, options.backing).load(options);
+}
+
+const char* head_name(const Model& model) {
+  if (model.head.packed()) return "int8";
+  switch (std::get<DenseMatrix>(model.head.weight).dtype) {
+    case DType::kF32:
+      return "fp32";
+    case DType::kF16:
+      return "fp16";
+    default:
+      return "bf16";
+  }
+}
 
 void read_row(const Linear& linear, int64_t row, float* out) {
   const DenseMatrix& matrix = std::get<DenseMatrix>(linear.weight);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The weights of a model as inference reads them: views into the mapped files, nothing copied but norms and scales.
-// Shapes: D hidden, F GLU, H heads, K kv heads, E head_dim, V padded vocabulary, S shards.
+// The weights of a model as inference reads them: views into the mapped files, nothing copied but norms and scales (and the head,
+// where it is rounded: LoadOptions). Shapes: D hidden, F GLU, H heads, K kv heads, E head_dim, V padded vocabulary, S shards.
 #include <memory>
 #include <string>
 #include <variant>
@@ -25,9 +25,10 @@ struct DenseMatrix {
 /// A packed matrix with what kernels need beside its codes.
 struct PackedLinear {
   model::PackedMatrix matrix;
-  std::vector<size_t> columns, groups;  ///< (segments)
-  std::vector<float> scales;            ///< (segments, 16 tiles): of each row, from the scales of the shards
-  int64_t padded_cols = 0;              ///< columns of all groups: of rounded token rows
+  std::vector<size_t> columns, groups;    ///< (segments)
+  std::vector<float> scales;              ///< (segments, 16 tiles): of each row, from the scales of the shards
+  int64_t padded_cols = 0;                ///< columns of all groups: of rounded token rows
+  std::shared_ptr<const uint8_t> memory;  ///< owns the codes where they are not the file's; else null
 
   explicit PackedLinear(model::PackedMatrix m);
   /// Tiles [begin, end), as if those after them came next.
@@ -57,19 +58,27 @@ struct Layer {
 struct Model {
   fs::path path;
   model::Config config;
-  std::string format;                                   ///< "tern2-v2", ...; "" where no linear layer is packed
-  Linear embedding;                                     ///< (V, D), dense: row t is the vector of token t
-  std::vector<Layer> layers;                            ///< (L)
-  std::vector<float> final_norm;                        ///< (D)
-  Linear head;                                          ///< (V, D), dense; the embedding itself where they are tied
+  std::string format;             ///< "tern2-v2", ...; "" where no linear layer is packed
+  Linear embedding;               ///< (V, D), dense: row t is the vector of token t
+  std::vector<Layer> layers;      ///< (L)
+  std::vector<float> final_norm;  ///< (D)
+  Linear head;                    ///< (V, D): dense, the embedding itself where they are tied; or rounded to int8
   std::shared_ptr<const format::ModelDirectory> files;  ///< keeps the views above alive
 
   bool packed() const { return !format.empty(); }
 };
 
+struct LoadOptions {
+  bool int8_head = false;  ///< round the head to int8 with a scale a row: half the bytes of fp16; it then takes int8 activations
+  Backing backing = Backing::kMapped;
+};
+
 /// Opens a model directory, unpacked (F32, F16, BF16; F64 becomes F32) or packed. Checks structure only (names, types, shapes, file
 /// sizes), so that it starts at once. Throws Error naming model and tensor where one is missing or has another shape.
-std::shared_ptr<const Model> load_model(const fs::path& directory, Backing backing = Backing::kMapped);
+std::shared_ptr<const Model> load_model(const fs::path& directory, const LoadOptions& options = {});
+
+/// What the head is read as: "fp32", "fp16", "bf16", "int8".
+const char* head_name(const Model& model);
 
 /// Row `row` of a dense matrix as floats; `out` holds linear.cols.
 void read_row(const Linear& linear, int64_t row, float* out);

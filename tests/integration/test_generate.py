@@ -67,6 +67,11 @@ class Generate(Case):
         self.assertEqual(result["tokens"], len(reference["logprobs"]))
         self.assertAlmostEqual(result["perplexity"], reference["ppl"], delta=1e-3 * reference["ppl"])
         self.assertAlmostEqual(math.exp(result["nll"]), result["perplexity"], places=6)
+        for kind, exact in (("--head", "fp32"), ("--kv", "fp32")):
+            rounded = spectra_json("perplexity", self.model, "--text", text, kind, "int8")
+            self.assertEqual((result[kind[2:]], rounded[kind[2:]]), (exact, "int8"))
+            self.assertNotEqual(rounded["nll"], result["nll"])
+            self.assertAlmostEqual(rounded["nll"], result["nll"], delta=0.01)
         self.assertEqual((result["convention"], result["activations"]), ("rolling", "fp32"))
 
     def test_bad_input(self):
