@@ -39,7 +39,7 @@ class Installed(harness.Case):
         run("cmake", "--install", BUILD, "--prefix", "/opt/spectra", env=dict(os.environ, DESTDIR=str(self.directory / "stage")))
         self.prefix = self.directory / "moved"
         shutil.move(self.directory / "stage/opt/spectra", self.prefix)
-        self.library = only(self.prefix.rglob("libspectra.so"))
+        self.shared_object = only(self.prefix.rglob("libspectra.so"))
         self.model = self.directory / "model"
         harness.spectra("convert", STORIES / "stories260K.bin", self.model, "--tokenizer", STORIES / "tok512.bin")
 
@@ -82,14 +82,14 @@ class Installed(harness.Case):
                               capture_output=True).returncode == 0
 
     def test_examples_by_pkg_config(self):
-        environment = dict(os.environ, PKG_CONFIG_PATH=str(self.library.parent / "pkgconfig"))
+        environment = dict(os.environ, PKG_CONFIG_PATH=str(self.shared_object.parent / "pkgconfig"))
         self.assertEqual(run("pkg-config", "--modversion", "spectra", env=environment).strip(),
                          run(harness.BINARY, "--version").split()[1])
         flags = run("pkg-config", "--cflags", "--libs", "spectra", env=environment).split()
         for source in (harness.SOURCE / "examples").glob("*.c*"):
             compiler = ["gcc", "-std=c99"] if source.suffix == ".c" else ["g++", "-std=c++17"]
             run(*compiler, "-Wall", "-Wextra", "-Werror", source, "-o", self.directory / source.stem, *flags, "-lm")
-        self.examples(self.directory, LD_LIBRARY_PATH=str(self.library.parent))
+        self.examples(self.directory, LD_LIBRARY_PATH=str(self.shared_object.parent))
         programs = re.findall(r"```(cpp|c)\n(.*?)```", (harness.SOURCE / "docs/library.md").read_text(), re.S)
         self.assertEqual([language for language, _ in programs], ["cpp", "c"])
         for language, text in programs:
@@ -106,9 +106,9 @@ class Installed(harness.Case):
     def test_the_library_shows_the_functions_of_its_header_only(self):
         declared = set(re.findall(r"^SPECTRA_API [^;]*?(spectra_\w+)\(", API.read_text(), re.M))
         self.assertGreater(len(declared), 15)
-        symbols = [line.split() for line in run("nm", "-D", "--defined-only", self.library).splitlines()]
+        symbols = [line.split() for line in run("nm", "-D", "--defined-only", self.shared_object).splitlines()]
         self.assertEqual({name.split("@")[0] for _, kind, name in symbols if kind != "A"}, declared)
-        dynamic = run("readelf", "-d", self.library)
+        dynamic = run("readelf", "-d", self.shared_object)
         self.assertIn("soname: [libspectra.so.0]", dynamic)
         self.assertFalse(re.search("dnnl|mpi|RUNPATH|RPATH", dynamic), dynamic)
 
