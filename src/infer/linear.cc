@@ -28,6 +28,13 @@ int64_t chunk_rows(const Linear& w) {
   return std::max(tiles, (w.rows / lowbit::kTileRows + 0x7fff) / 0x8000) * lowbit::kTileRows;
 }
 
+/// Token rows rounded for one matrix fit the other.
+bool same_form(const Linear& a, const Linear& b) {
+  return a.packed() == b.packed() && (!a.packed() || packed_of(a)->same_columns(*packed_of(b)));
+}
+
+int64_t whole_tiles(int64_t rows) { return (rows + lowbit::kTileRows - 1) / lowbit::kTileRows * lowbit::kTileRows; }
+
 /// Of row `row`, a multiple of 16; null where w is not packed.
 const uint8_t* first_byte(const Linear& w, int64_t row) {
   const PackedLinear* p = packed_of(w);
@@ -97,8 +104,7 @@ void Rows::set(const float* x, int64_t count, int64_t cols, Activations mode) {
 
 bool Rows::rounded_for(const Linear& w) const {
   if (rows_mode_ == Activations::kFp32) return like_ != nullptr;
-  if (like_ == nullptr || w.packed() != like_->packed()) return false;
-  return !w.packed() || packed_of(w)->same_columns(*packed_of(*like_));
+  return like_ != nullptr && same_form(w, *like_);
 }
 
 /// Each thread rounds the rows that it made; then all can read them.
@@ -152,9 +158,9 @@ void Rows::multiply(std::initializer_list<Product> products) {
   bool alike = true;  // token rows in one form serve them all
   for (const Product& p : products) {
     const Product& first = *products.begin();
-    rows += (p.w->rows + lowbit::kTileRows - 1) / lowbit::kTileRows * lowbit::kTileRows;
+    rows += whole_tiles(p.w->rows);
     cols = p.w->cols;
-    alike = alike && p.w->packed() == first.w->packed() && (!p.w->packed() || packed_of(*p.w)->same_columns(*packed_of(*first.w)));
+    alike = alike && same_form(*p.w, *first.w);
   }
   if (!alike) {
     for (const Product& p : products) {
@@ -167,7 +173,7 @@ void Rows::multiply(std::initializer_list<Product> products) {
   if (!rounded_for(*products.begin()->w)) round(*products.begin()->w);
   team_.share_out(rows, chunk_rows(*products.begin()->w), [&](int64_t begin, int64_t end) {
     for (const Product& p : products) {  // the chunk may touch several of them
-      const int64_t padded = (p.w->rows + lowbit::kTileRows - 1) / lowbit::kTileRows * lowbit::kTileRows;
+      const int64_t padded = whole_tiles(p.w->rows);
       if (begin < padded && end > 0) part(p, std::max<int64_t>(begin, 0), std::min(end, p.w->rows), nullptr);
       begin -= padded;
       end -= padded;
@@ -179,8 +185,7 @@ void Rows::multiply_together(std::initializer_list<Product> products, const Done
   const Linear& first = *products.begin()->w;
   for (const Product& p : products) {
     SPECTRA_CHECK(p.w->rows == first.rows && p.w->cols == cols_, "{} and {}", p.w->name, first.name);
-    const bool alike = p.w->packed() == first.packed() && (!first.packed() || packed_of(*p.w)->same_columns(*packed_of(first)));
-    if (alike) continue;
+    if (same_form(*p.w, first)) continue;
     for (const Product& one : products) {
       multiply({one});
       team_.barrier();
