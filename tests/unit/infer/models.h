@@ -37,8 +37,8 @@ inline model::Config small_config(model::Family family) {
   return c;
 }
 
-/// `shards` scales a matrix at random boundaries; 0 = float weights.
-inline RandomModel random_model(const model::Config& config, int64_t shards, uint64_t seed) {
+/// `shards` scales a matrix, 0 = float weights; at random boundaries, or in equal parts as training cuts them.
+inline RandomModel random_model(const model::Config& config, int64_t shards, uint64_t seed, bool equal_parts = false) {
   RandomModel m{config, {}, {}};
   uint64_t stream = 0;
   for (const model::Parameter& p : model::parameters(config)) {
@@ -56,6 +56,7 @@ inline RandomModel random_model(const model::Config& config, int64_t shards, uin
     c.axis = p.axis;
     const int64_t extent = p.axis == lowbit::ShardAxis::kRows ? p.rows : p.cols;
     c.bounds = {0, extent};
+    for (int64_t s = 1; equal_parts && s < shards; ++s) c.bounds.insert(c.bounds.end() - 1, extent * s / shards);
     while (static_cast<int64_t>(c.bounds.size()) < shards + 1) {
       const auto cut = static_cast<int64_t>(rng.below(static_cast<uint64_t>(extent)));
       if (std::find(c.bounds.begin(), c.bounds.end(), cut) == c.bounds.end()) c.bounds.push_back(cut);
