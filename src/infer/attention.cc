@@ -88,7 +88,9 @@ void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernel
              width = static_cast<size_t>(width_);
   for (int64_t begin = 0; begin < length; begin += kPagePositions) {
     const T* keys = reinterpret_cast<const T*>(page(*block.pages, begin, kv_head));
-    const int64_t blocks = (std::min(length - begin, kPagePositions) + kBlock - 1) / kBlock;
+    // Several queries take whole pages, which the kernel does side by side; nobody looks at scores beyond `length`.
+    const int64_t blocks =
+        block.count > 1 ? kPagePositions / kBlock : (std::min(length - begin, kPagePositions) + kBlock - 1) / kBlock;
     kernel.scores(scores + begin, static_cast<size_t>(stride), block.queries, static_cast<size_t>(block.query_stride), queries,
                   keys, scales(keys), head_dim, static_cast<size_t>(blocks));
   }
