@@ -8,6 +8,7 @@
 #include "format/strict_json.h"
 #include "model/config.h"
 #include "model/packed_tensors.h"
+#include "model/quantized_config.h"
 
 namespace spectra::model {
 namespace {
@@ -138,9 +139,7 @@ Config config_from_json(const std::string& text, const std::string& where) {
     throw bad_input(fmt::format("{}: {}", where, error.what()), error.hint());
   }
   read.require("head_dim", config.head_dim());
-  if (read.find("quantization_config") != nullptr && packed_format_from_json(text).empty())
-    throw read.refuse("quantization_config", *read.find("quantization_config"),
-                      "read are unquantized models and those that spectra pack wrote");
+  if (packed_format_from_json(text).empty()) quantized_config_from_json(text, where);  // refuses what nobody here reads
   return config;
 }
 

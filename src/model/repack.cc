@@ -65,7 +65,8 @@ uint64_t tensor_bytes(const format::ModelDirectory& directory) {
   return bytes;
 }
 
-void finish_directory(const format::ModelDirectory& source, const fs::path& out, const std::string& weights_sha256) {
+void finish_directory(const format::ModelDirectory& source, const fs::path& out, const std::string& weights_sha256,
+                      const std::string& extra_json) {
   format::copy_tokenizer_files(source.path(), out);
   nlohmann::json known = nlohmann::json::object();
   if (!source.provenance_json().empty())
@@ -80,7 +81,9 @@ void finish_directory(const format::ModelDirectory& source, const fs::path& out,
   provenance.parent = fs::absolute(source.path()).lexically_normal().filename().string();
   if (provenance.parent.empty())
     provenance.parent = fs::absolute(source.path()).lexically_normal().parent_path().filename().string();
-  provenance.extra_json = nlohmann::ordered_json{{"parent_sha256", weight_checksums(source, known)}}.dump();
+  auto extra = nlohmann::ordered_json::parse(extra_json);
+  extra["parent_sha256"] = weight_checksums(source, known);
+  provenance.extra_json = extra.dump();
   format::write_provenance(out, provenance, {{"model.safetensors", weights_sha256}});
 }
 

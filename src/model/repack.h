@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What pack.cc and unpack.cc share. Not for other files.
+// What the files that rewrite a model directory share. Not for others.
 #include <map>
 #include <string>
 
@@ -18,7 +18,8 @@ bool check_source(const format::ModelDirectory& source, bool verify);
 /// Bytes of all tensors.
 uint64_t tensor_bytes(const format::ModelDirectory& directory);
 /// Copies the tokenizer files and writes spectra.json: what the source's says, with the source as parent. `weights_sha256`: of the
-/// model.safetensors just written.
-void finish_directory(const format::ModelDirectory& source, const fs::path& out, const std::string& weights_sha256);
+/// model.safetensors just written. `extra_json`: an object with what else spectra.json shall say.
+void finish_directory(const format::ModelDirectory& source, const fs::path& out, const std::string& weights_sha256,
+                      const std::string& extra_json = "{}");
 
 }  // namespace spectra::model
