@@ -11,6 +11,7 @@ Command make_train();
 Command make_pack();
 Command make_unpack();
 Command make_convert();
+Command make_quantize();
 Command make_generate();
 Command make_perplexity();
 Command make_init();
@@ -21,8 +22,8 @@ Command make_bench();
 
 std::vector<Command> all_commands() {
   return {
-      make_prepare(), make_tokenize(), make_train(),      make_pack(),   make_unpack(), make_convert(), make_inspect(),
-      make_init(),    make_generate(), make_perplexity(), make_report(), make_doctor(), make_bench(),
+      make_prepare(), make_tokenize(), make_train(),    make_pack(),       make_unpack(), make_convert(), make_quantize(),
+      make_inspect(), make_init(),     make_generate(), make_perplexity(), make_report(), make_doctor(),  make_bench(),
   };
 }
 
