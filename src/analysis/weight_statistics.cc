@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "base/system.h"
 #include "model/packed_tensors.h"
+#include "model/quantized_tensors.h"
 
 namespace spectra::analysis {
 namespace {
@@ -26,10 +27,11 @@ class Survey {
   Survey(const format::ModelDirectory& directory, const model::Config& config) : directory_(directory), config_(config) {
     if (!model::packed_format_from_json(directory.config_json()).empty())
       packed_ = model::packed_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
+    quantized_ = model::quantized_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
     for (const Parameter& parameter : model::parameters(config)) {
       if (parameter.role == model::Role::kLinear)
         matrices_.push_back(parameter);
-      else
+      else if (!quantized_ || !model::is_stored_quantized(directory, *quantized_, parameter))  // the head may be
         check_shape(parameter);
     }
   }
@@ -40,7 +42,7 @@ class Survey {
       return {family, family != config_.family, read_all(family)};
     }
     WeightStatistics statistics{config_.family, false, read_all(config_.family)};
-    if (config_.family != Family::kFloat) return statistics;
+    if (config_.family != Family::kFloat || quantized_) return statistics;
     for (const Family family : {Family::kBinary, Family::kTernary}) {  // a binary matrix would pass as a ternary one
       if (!is_low_bit(matrices_.front(), family)) continue;
       try {
@@ -114,6 +116,8 @@ class Survey {
   }
 
   MatrixStatistics read_unpacked(const Parameter& parameter, Family family) const {
+    if (quantized_ && model::is_stored_quantized(directory_, *quantized_, parameter))
+      return {parameter, model::stored_quantized(directory_, *quantized_, parameter).bytes, {}, 0};
     MatrixStatistics statistics{parameter, check_shape(parameter).data.size(), {}, 0};
     if (family == Family::kFloat) return statistics;
     const lowbit::Codes codes = find_codes(parameter, family);
@@ -125,6 +129,7 @@ class Survey {
   const format::ModelDirectory& directory_;
   const model::Config& config_;
   std::optional<model::PackedConfig> packed_;
+  std::optional<model::QuantizedConfig> quantized_;
   std::vector<Parameter> matrices_;
 };
 

@@ -4,6 +4,7 @@
 #include "cli/bench.h"
 #include "cli/command.h"
 #include "model/config.h"
+#include "model/quantized_config.h"
 
 namespace spectra::cli {
 namespace {
@@ -25,7 +26,8 @@ std::vector<int> thread_counts() {
 }
 
 bool is_packed(const std::string& model) {
-  return !model::packed_format_from_json(format::ModelDirectory(model).config_json()).empty();
+  const std::string config = format::ModelDirectory(model).config_json();
+  return !model::packed_format_from_json(config).empty() || model::quantized_config_from_json(config, model + "/config.json");
 }
 
 void run_inference(Options options) {

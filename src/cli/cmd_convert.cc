@@ -104,7 +104,15 @@ void to_directory(const Arguments& a) {
   finish(report, a, "hf", type ? dtype_name(*type) : "the type of the file");
 }
 
+void to_quantized(const Arguments& a) {
+  if (!fs::is_directory(a.in) || !a.type.empty())
+    throw usage(fmt::format("--to {} is for quantized model directories", a.to), "give one, without --type");
+  const auto report = model::convert_quantized(a.in, a.out, model::quantized_format_from_name(a.to), !a.no_verify);
+  finish(report, a, a.to, a.to);
+}
+
 void run(const Arguments& a) {
+  if (a.to == "compressed-tensors" || a.to == "gptq") return to_quantized(a);
   const bool gguf = a.to == "gguf" || (a.to.empty() && fs::path(a.out).extension() == ".gguf");
   if (gguf) {
     if (!fs::is_directory(a.in))
@@ -127,7 +135,12 @@ Command make_convert() {
   command.options = {
       {"IN", "model directory (also with pytorch_model.bin), GGUF file, or llama2.c checkpoint (.bin)", &a.in, true},
       {"OUT", "what to write: a model directory, or a GGUF file; must not exist", &a.out, true},
-      {"--to", "gguf or hf (a model directory); by default gguf where OUT ends so", &a.to, false, false, {"hf", "gguf"}},
+      {"--to",
+       "gguf or hf (a model directory), by default gguf where OUT ends so; or the format of a quantized model directory",
+       &a.to,
+       false,
+       false,
+       {"hf", "gguf", "compressed-tensors", "gptq"}},
       {"--type",
        "type of the weights written (default: f16 for GGUF, else as they are); tq1_0 and tq2_0 hold ternary weights exactly",
        &a.type,

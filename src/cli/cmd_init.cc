@@ -9,6 +9,7 @@
 #include "base/system.h"
 #include "cli/command.h"
 #include "format/model_directory.h"
+#include "model/quantized_writer.h"
 #include "text/tokenizer.h"
 #include "train/random_model.h"
 
@@ -16,15 +17,30 @@ namespace spectra::cli {
 namespace {
 
 struct Options {
-  std::string size, family = "ternary", out, packed, tokenizer;
+  std::string size, family, out, packed, tokenizer;
   int64_t hidden = 0, glu = 0, heads = 0, kv_heads = 0, layers = 0, vocab = 0, shards = 0, context = 2048, seed = 1;
 };
 
 Error usage(const std::string& message, const std::string& hint) { return Error(Exit::kUsage, message, hint); }
 
+/// What --packed 3bit, 4bit, 6bit and 8bit ask for: the settings of the paper's QuantLM.
+std::optional<model::QuantizationInfo> quantization(const std::string& packed) {
+  model::QuantizationInfo info;
+  info.method = "rtn";
+  for (const int bits : {3, 4, 6, 8}) {
+    if (packed != fmt::format("{}bit", bits)) continue;
+    info.bits = bits;
+    info.group_size = bits <= 4 ? 128 : 0;
+    return info;
+  }
+  return std::nullopt;
+}
+
 /// Dimensions without the vocabulary, from --size or from numbers.
 model::Config dimensions(const Options& options) {
-  const model::Family family = model::family_from_name(options.family);
+  const model::Family family = !options.family.empty()        ? model::family_from_name(options.family)
+                               : quantization(options.packed) ? model::Family::kFloat
+                                                              : model::Family::kTernary;
   const bool numbers =
       options.hidden != 0 || options.glu != 0 || options.heads != 0 || options.layers != 0 || options.kv_heads != 0;
   const bool all = options.hidden != 0 && options.glu != 0 && options.heads != 0 && options.layers != 0;
@@ -66,13 +82,13 @@ model::Config make_config(const Options& options, const std::optional<text::Toke
 }
 
 std::optional<lowbit::Format> packed_format(const std::string& name, model::Family family) {
-  if (name.empty()) return std::nullopt;
+  if (name.empty() || quantization(name)) return std::nullopt;
   const lowbit::Format format = lowbit::format_from_name(name);
   const model::Family wanted = format == lowbit::Format::kBin1 ? model::Family::kBinary : model::Family::kTernary;
   if (family != wanted)
     throw usage(
         fmt::format("--packed {} holds {} weights, the family is {}", name, model::family_name(wanted), model::family_name(family)),
-        "2bit and 1.6bit are for the ternary family, 1bit for the binary one; a float model is not packed");
+        "2bit and 1.6bit are for the ternary family, 1bit for the binary one, 3bit, 4bit, 6bit and 8bit for the float one");
   return format;
 }
 
@@ -83,18 +99,34 @@ void check_room(const model::Config& config, uint64_t bytes, const fs::path& out
   require_disk(bytes, out, "the model");
 }
 
+std::string config_text(const model::Config& config, const std::optional<lowbit::Format>& packed,
+                        const std::optional<model::QuantizationInfo>& quantized) {
+  if (!quantized) return model::config_to_json(config, "float16", packed ? lowbit::format_name(*packed) : "");
+  auto document = nlohmann::ordered_json::parse(model::config_to_json(config, "float16"));
+  document["quantization_config"] =
+      nlohmann::ordered_json::parse(model::quantization_config_json(model::QuantizedFormat::kCompressedTensors, *quantized));
+  return document.dump(2) + "\n";
+}
+
 void run_init(const Options& options) {
   std::optional<text::Tokenizer> tokenizer;
   if (!options.tokenizer.empty()) tokenizer = text::Tokenizer::load(options.tokenizer);
   const model::Config config = make_config(options, tokenizer);
   const std::optional<lowbit::Format> packed = packed_format(options.packed, config.family);
-  const uint64_t bytes = train::random_model_bytes(config, packed);
+  const std::optional<model::QuantizationInfo> quantized = quantization(options.packed);
+  if (quantized) model::check_quantized_format(model::QuantizedFormat::kCompressedTensors, *quantized, config);
+  if (quantized && config.family != model::Family::kFloat)
+    throw usage(fmt::format("--packed {} is of quantized float models, the family is {}", options.packed, options.family),
+                "leave --family out");
+  const uint64_t bytes = quantized ? train::random_quantized_bytes(config, *quantized) : train::random_model_bytes(config, packed);
   check_room(config, bytes, options.out);
 
   AtomicDirectory out(options.out);
-  const std::string sha =
-      train::write_random_model(out.path() / "model.safetensors", config, packed, static_cast<uint64_t>(options.seed));
-  write_file(out.path() / "config.json", model::config_to_json(config, "float16", packed ? lowbit::format_name(*packed) : ""));
+  const fs::path file = out.path() / "model.safetensors";
+  const auto seed = static_cast<uint64_t>(options.seed);
+  const std::string sha = quantized ? train::write_random_quantized(file, config, *quantized, seed)
+                                    : train::write_random_model(file, config, packed, seed);
+  write_file(out.path() / "config.json", config_text(config, packed, quantized));
   if (tokenizer) {
     if (fs::is_directory(options.tokenizer)) format::copy_tokenizer_files(options.tokenizer, out.path());
     write_file(out.path() / "tokenizer.json", tokenizer->json());
@@ -104,7 +136,11 @@ void run_init(const Options& options) {
   provenance.size = options.size;
   provenance.step = 0;
   provenance.tokens = 0;
-  provenance.extra_json = nlohmann::json{{"made_by", "init"}, {"seed", options.seed}}.dump();
+  nlohmann::ordered_json extra = {{"made_by", "init"}, {"seed", options.seed}};
+  if (quantized)
+    extra["quantization"] =
+        nlohmann::ordered_json::parse(model::quantization_provenance_json(model::QuantizedFormat::kCompressedTensors, *quantized));
+  provenance.extra_json = extra.dump();
   format::write_provenance(out.path(), provenance, {{"model.safetensors", sha}});
   out.commit();
 
@@ -116,7 +152,9 @@ void run_init(const Options& options) {
         {"schema", "spectra.init/1"},
         {"out", options.out},
         {"family", model::family_name(config.family)},
-        {"packed", packed ? lowbit::format_name(*packed) : ""},
+        {"packed", packed      ? lowbit::format_name(*packed)
+                   : quantized ? "compressed-tensors"
+                               : ""},
         {"vocab", config.vocab},
         {"parameters", parameters},
         {"bytes",
@@ -130,9 +168,15 @@ Command make_init() {
   return {"init",
           "write a random model: of a Spectra size or of given dimensions, for tests and benchmarks",
           {{"--size", "a row of the paper's table: 99M 190M 390M 560M 830M 1.1B 1.5B 2.4B 3.9B", &options.size},
-           {"--family", "how linear layers are represented", &options.family, false, false, {"float", "ternary", "binary"}},
+           {"--family",
+            "how linear layers are represented; by default ternary, float where --packed says so",
+            &options.family,
+            false,
+            false,
+            {"float", "ternary", "binary"}},
            {"-o,--out", "the model directory to make", &options.out, true},
-           {"--packed", "write linear layers packed: 2bit, 1.6bit (ternary) or 1bit (binary)", &options.packed},
+           {"--packed", "write linear layers packed: 2bit, 1.6bit (ternary), 1bit (binary), 3bit, 4bit, 6bit or 8bit (quantized)",
+            &options.packed},
            {"--tokenizer", "tokenizer.json or a directory with one, copied; sets the vocabulary", &options.tokenizer},
            {"--hidden", "width of the residual stream", &options.hidden},
            {"--glu", "width inside the feed-forward", &options.glu},

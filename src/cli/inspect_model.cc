@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "analysis/weight_statistics.h"
 #include "base/progress.h"
@@ -10,6 +11,7 @@
 #include "cli/inspect.h"
 #include "format/model_directory.h"
 #include "format/strict_json.h"
+#include "model/quantized_config.h"
 
 namespace spectra::cli {
 namespace {
@@ -27,6 +29,8 @@ struct Facts {
   analysis::WeightStatistics weights;
   model::ParameterCount parameters{};
   std::string size, packed, dtype;  ///< size: "" where no row of the paper's table fits
+  std::optional<model::QuantizedConfig> quantized;
+  model::QuantizationInfo quantization;  ///< where quantized
   uint64_t disk_bytes = 0, linear_bytes = 0;
   double size_in_bits = 0;
   int64_t zeros = 0;
@@ -36,9 +40,11 @@ struct Facts {
   double linear_bits() const { return 8.0 * static_cast<double>(linear_bytes) / static_cast<double>(parameters.linear); }
 };
 
-/// What the paper counts for a linear weight: table 4.
-double paper_bits(Family family) {
-  switch (family) {
+/// What the paper counts for a linear weight: table 4. A group of columns has 32 bits beside its codes.
+double paper_bits(const Facts& facts) {
+  if (facts.quantized)
+    return facts.quantized->bits + (facts.quantized->group_size == 0 ? 0 : 32.0 / static_cast<double>(facts.quantized->group_size));
+  switch (facts.weights.family) {
     case Family::kTernary:
       return 1.58;
     case Family::kBinary:
@@ -63,6 +69,11 @@ Facts gather(const format::ModelDirectory& directory, bool verify) {
   facts.parameters = model::count_parameters(facts.config);
   facts.size = size_name(facts.config);
   facts.packed = model::packed_format_from_json(directory.config_json());
+  facts.quantized = model::quantized_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
+  if (facts.quantized) {
+    facts.packed = model::quantized_format_name(facts.quantized->format);
+    facts.quantization = model::quantization_info(*facts.quantized, directory.provenance_json());
+  }
   facts.dtype = dtype_name(directory.get("model.embed_tokens.weight").dtype);
   for (const auto& entry : fs::directory_iterator(directory.path()))
     if (entry.is_regular_file()) facts.disk_bytes += entry.file_size();
@@ -71,8 +82,7 @@ Facts gather(const format::ModelDirectory& directory, bool verify) {
     facts.zeros += matrix.zeros;
   }
   // The paper's table counts every size at vocabulary 50304; other models have their own.
-  facts.size_in_bits =
-      model::size_in_bits(facts.config, paper_bits(facts.weights.family), facts.size.empty() ? facts.config.vocab : 0);
+  facts.size_in_bits = model::size_in_bits(facts.config, paper_bits(facts), facts.size.empty() ? facts.config.vocab : 0);
   return facts;
 }
 
@@ -97,6 +107,14 @@ nlohmann::ordered_json weights_json(const Facts& facts) {
   if (!facts.low_bit()) return {{"matrices", matrices}};
   for (size_t i = 0; i < all.size(); i += kMatrices) layers.push_back(zero_fraction(all, i, kMatrices));
   return {{"zero_fraction", zero_fraction(all, 0, all.size())}, {"zero_fraction_by_layer", layers}, {"matrices", matrices}};
+}
+
+/// null where the model is not quantized.
+nlohmann::ordered_json quantization_json(const Facts& facts) {
+  if (!facts.quantized) return nullptr;
+  auto json = nlohmann::ordered_json::parse(model::quantization_provenance_json(facts.quantized->format, facts.quantization));
+  json["symmetric"] = facts.quantized->symmetric;
+  return json;
 }
 
 /// null where there is none.
@@ -130,6 +148,7 @@ nlohmann::ordered_json to_json(const Facts& facts, bool verify) {
         {"norms", facts.parameters.norms}}},
       {"dtype", facts.dtype},
       {"packed_format", facts.packed},
+      {"quantization", quantization_json(facts)},
       {"bytes_on_disk", facts.disk_bytes},
       {"linear_bytes", facts.linear_bytes},
       {"bits_per_linear_weight", facts.linear_bits()},
@@ -189,10 +208,15 @@ void print_text(const Facts& facts, bool verify) {
              count(facts.parameters.linear), count(facts.parameters.embedding_and_head), c.tied ? " (tied)" : "",
              count(facts.parameters.norms));
   fmt::print("stored as      {}\n", facts.packed.empty() ? facts.dtype : fmt::format("{}, the rest {}", facts.packed, facts.dtype));
+  if (facts.quantized)
+    fmt::print("quantized      {} bits, {}{}{}\n", facts.quantized->bits,
+               facts.quantized->group_size == 0 ? "a scale a row" : fmt::format("groups of {}", facts.quantized->group_size),
+               facts.quantized->symmetric ? "" : ", with zero points",
+               facts.quantization.method.empty() ? "" : ", by " + facts.quantization.method);
   fmt::print("on disk        {}; linear layers {}, {:.3f} bits a weight\n", format_bytes(facts.disk_bytes),
              format_bytes(facts.linear_bytes), facts.linear_bits());
   fmt::print("size in bits   {:.4g}e9 (the paper's count: {} a linear weight, 16 in embedding and head at vocabulary {})\n",
-             facts.size_in_bits / 1e9, paper_bits(facts.weights.family), facts.size.empty() ? c.vocab : 50304);
+             facts.size_in_bits / 1e9, paper_bits(facts), facts.size.empty() ? c.vocab : 50304);
   fmt::print("checksums      {}\n", checksum_state(verify, facts.checksums));
   print_provenance(facts.directory);
   if (facts.low_bit()) print_weights(facts);

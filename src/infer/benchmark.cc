@@ -17,7 +17,8 @@ namespace {
 constexpr int64_t kFirstPrompt = 8;
 
 uint64_t bytes_of(const Linear& w) {
-  if (const PackedLinear* p = std::get_if<PackedLinear>(&w.weight)) return p->matrix.codes.size();
+  if (const PackedLinear* p = std::get_if<PackedLinear>(&w.weight))
+    return p->matrix.codes.size() + p->scales.size() * sizeof(float);
   return static_cast<uint64_t>(w.rows * w.cols) * dtype_size(std::get<DenseMatrix>(w.weight).dtype);
 }
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "infer/int8_head.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
@@ -13,22 +10,12 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/team.h"
+#include "infer/code_memory.h"
 
 namespace spectra::infer {
 namespace {
 
 constexpr int64_t kChunkTiles = 16;  // that a thread rounds at a time
-
-/// In large pages where there are any: small ones halve the bandwidth.
-std::shared_ptr<uint8_t> allocate(int64_t bytes) {
-  constexpr int64_t kLargePage = int64_t{2} << 20;
-  const auto size = static_cast<size_t>((bytes + kLargePage - 1) / kLargePage * kLargePage);
-  void* memory = std::aligned_alloc(static_cast<size_t>(kLargePage), size);
-  if (memory == nullptr)
-    throw Error(Exit::kRefused, fmt::format("cannot reserve {} bytes for the head in int8", size), "leave out --head");
-  ::madvise(memory, size, MADV_HUGEPAGE);
-  return {static_cast<uint8_t*>(memory), [](uint8_t* p) { std::free(p); }};
-}
 
 /// Puts the codes of one row, filled up to whole groups of 4, where lowbit/packed.h has them: byte 4 row + j of a group's 64 is
 /// code + 128 of its column j.
@@ -61,7 +48,7 @@ PackedLinear round_to_int8(const Linear& dense, bool release) {
   m.scales.resize(static_cast<size_t>(dense.rows));
   m.layout = lowbit::make_layout(lowbit::Format::kInt8, dense.rows, dense.cols, m.axis, m.bounds);
   m.tile_bytes = m.layout.tile_bytes();
-  const std::shared_ptr<uint8_t> memory = allocate(m.layout.bytes());
+  const std::shared_ptr<uint8_t> memory = allocate_codes(m.layout.bytes(), "the head in int8", "leave out --head");
   m.codes = {memory.get(), static_cast<size_t>(m.layout.bytes())};
 
   const auto cols = static_cast<size_t>(dense.cols), groups = (cols + 3) / 4;

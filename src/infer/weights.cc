@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "infer/int8_head.h"
+#include "infer/quantized_weights.h"
 
 namespace spectra::infer {
 namespace {
@@ -65,6 +66,7 @@ class Loader {
     model_->config = model::config_from_json(files_->config_json(), where);
     model_->format = model::packed_format_from_json(files_->config_json());
     if (model_->packed()) packed_ = model::packed_config_from_json(files_->config_json(), where);
+    quantized_ = model::quantized_config_from_json(files_->config_json(), where);
     for (model::Parameter& parameter : model::parameters(model_->config)) parameters_[parameter.name] = std::move(parameter);
   }
 
@@ -75,6 +77,7 @@ class Loader {
     for (int64_t i = 0; i < m.config.layers; ++i) m.layers.push_back(layer(fmt::format("model.layers.{}.", i)));
     m.final_norm = load_norm(*files_, parameter("model.norm"));
     m.head = m.config.tied ? m.embedding : linear("lm_head");
+    if (quantized_) read_quantized_layers();
     if (options.int8_head) m.head.weight = round_to_int8(m.head, !m.config.tied);
     return model_;
   }
@@ -86,7 +89,7 @@ class Loader {
     return found->second;
   }
 
-  Layer layer(const std::string& prefix) const {
+  Layer layer(const std::string& prefix) {
     Layer l;
     l.input_norm = load_norm(*files_, parameter(prefix + "input_layernorm"));
     l.q = linear(prefix + "self_attn.q_proj");
@@ -100,7 +103,7 @@ class Loader {
     return l;
   }
 
-  Linear linear(const std::string& name) const {
+  Linear linear(const std::string& name) {
     const model::Parameter& p = parameter(name);
     Linear l;
     l.name = layer_name(p.name);
@@ -108,30 +111,62 @@ class Loader {
     l.cols = p.cols;
     if (packed_ && p.role == model::Role::kLinear)
       l.weight = PackedLinear(model::packed_matrix(*files_, *packed_, p));
+    else if (quantized_ && (p.role == model::Role::kLinear || model::is_stored_quantized(*files_, *quantized_, p)))
+      l.weight = quantized(p);
     else
       l.weight = load_dense(*files_, p);
     return l;
   }
 
+  /// Without codes and scales: see read_quantized_layers.
+  PackedLinear quantized(const model::Parameter& p) {
+    const std::string where = fmt::format("{}: {}", files_->path().string(), p.name);
+    if (p.role != model::Role::kLinear) throw bad_input(where + " is quantized", kUnpack);
+    if (!model::is_stored_quantized(*files_, *quantized_, p))
+      throw bad_input(where + " is not quantized, other layers are", kUnpack);
+    model::StoredQuantized matrix = model::stored_quantized(*files_, *quantized_, p);
+    PackedLinear packed(quantized_layout(matrix, where));
+    stored_.emplace(layer_name(p.name), std::move(matrix));
+    return packed;
+  }
+
+  /// All at once, when every layer is where it will stay.
+  void read_quantized_layers() {
+    std::vector<QuantizedLinear> all;
+    for (Layer& l : model_->layers)
+      for (Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) all.push_back({std::move(stored_.at(w->name)), w});
+    model_->format = lowbit::format_name(std::get<PackedLinear>(all.front().to->weight).matrix.layout.format);
+    read_quantized(all);
+  }
+
+  static constexpr const char* kUnpack = "`spectra unpack` writes the model as fp16 weights, which run";
+
   std::shared_ptr<Model> model_;
   std::shared_ptr<ModelDirectory> files_;
   std::optional<model::PackedConfig> packed_;
+  std::optional<model::QuantizedConfig> quantized_;
+  std::map<std::string, model::StoredQuantized> stored_;  ///< of quantized layers, by layer name
   std::map<std::string, model::Parameter> parameters_;
 };
 
 }  // namespace
 
-PackedLinear::PackedLinear(model::PackedMatrix m) : matrix(std::move(m)) {
-  const lowbit::Layout& layout = matrix.layout;
-  const int64_t width = lowbit::group_columns(layout.format);
-  for (size_t s = 0; s + 1 < layout.segments.size(); ++s) {
-    const int64_t cols = layout.segments[s + 1] - layout.segments[s], count = (cols + width - 1) / width;
+PackedLinear::PackedLinear(lowbit::Layout layout) {
+  matrix.layout = std::move(layout);
+  matrix.tile_bytes = matrix.layout.tile_bytes();
+  const int64_t width = lowbit::group_columns(matrix.layout.format);
+  for (size_t s = 0; s + 1 < matrix.layout.segments.size(); ++s) {
+    const int64_t cols = matrix.layout.segments[s + 1] - matrix.layout.segments[s], count = (cols + width - 1) / width;
     columns.push_back(static_cast<size_t>(cols));
     groups.push_back(static_cast<size_t>(count));
     padded_cols += count * width;
   }
-  const auto padded_rows = static_cast<size_t>(layout.tiles() * lowbit::kTileRows);
-  scales.assign(columns.size() * padded_rows, 0.0f);
+  scales.assign(columns.size() * static_cast<size_t>(matrix.layout.tiles() * lowbit::kTileRows), 0.0f);
+}
+
+PackedLinear::PackedLinear(model::PackedMatrix m) : PackedLinear(m.layout) {
+  matrix = std::move(m);
+  const auto padded_rows = static_cast<size_t>(matrix.layout.tiles() * lowbit::kTileRows);
   for (size_t i = 0; i < matrix.scales.size(); ++i) {
     const bool by_rows = matrix.axis == lowbit::ShardAxis::kRows;
     const auto begin = static_cast<ptrdiff_t>(by_rows ? static_cast<size_t>(matrix.bounds[i]) : i * padded_rows);

@@ -26,18 +26,23 @@ struct DenseMatrix {
 struct PackedLinear {
   model::PackedMatrix matrix;
   std::vector<size_t> columns, groups;    ///< (segments)
-  std::vector<float> scales;              ///< (segments, 16 tiles): of each row, from the scales of the shards
+  std::vector<float> scales;              ///< (segments, 16 tiles): of each row, from the scales of the shards or groups
   int64_t padded_cols = 0;                ///< columns of all groups: of rounded token rows
   std::shared_ptr<const uint8_t> memory;  ///< owns the codes where they are not the file's; else null
 
   explicit PackedLinear(model::PackedMatrix m);
+  /// Codes and scales are to be filled in.
+  explicit PackedLinear(lowbit::Layout layout);
+  float& scale(int64_t row, int64_t segment) {
+    return scales[static_cast<size_t>(segment * matrix.layout.tiles() * lowbit::kTileRows + row)];
+  }
   /// Tiles [begin, end), as if those after them came next.
   kernels::TileSpan span(int64_t begin, int64_t end) const;
   /// Token rows rounded for one fit the other.
   bool same_columns(const PackedLinear& other) const;
 };
 
-/// y (rows) = W x (cols): W is dense, or codes of a low-bit format with a scale per shard.
+/// y (rows) = W x (cols): W is dense, or codes of a low-bit format with a scale per shard, or per row and group of columns.
 struct Linear {
   std::string name;            ///< "model.layers.3.mlp.up_proj"
   int64_t rows = 0, cols = 0;  ///< (out, in)
@@ -58,7 +63,7 @@ struct Layer {
 struct Model {
   fs::path path;
   model::Config config;
-  std::string format;             ///< "tern2-v2", ...; "" where no linear layer is packed
+  std::string format;             ///< "tern2-v2", "int4-v1", ...; "" where no linear layer is packed
   Linear embedding;               ///< (V, D), dense: row t is the vector of token t
   std::vector<Layer> layers;      ///< (L)
   std::vector<float> final_norm;  ///< (D)
@@ -73,8 +78,9 @@ struct LoadOptions {
   Backing backing = Backing::kMapped;
 };
 
-/// Opens a model directory, unpacked (F32, F16, BF16; F64 becomes F32) or packed. Checks structure only (names, types, shapes, file
-/// sizes), so that it starts at once. Throws Error naming model and tensor where one is missing or has another shape.
+/// Opens a model directory, unpacked (F32, F16, BF16; F64 becomes F32), packed, or quantized in a format of other tools. Checks
+/// structure only (names, types, shapes, file sizes), so that it starts at once; quantized weights are read and packed. Throws
+/// Error naming model and tensor where one is missing or has another shape.
 std::shared_ptr<const Model> load_model(const fs::path& directory, const LoadOptions& options = {});
 
 /// What the head is read as: "fp32", "fp16", "bf16", "int8".

@@ -10,6 +10,7 @@
 #include "base/dtype.h"
 #include "base/file.h"
 #include "format/ggml_blocks.h"
+#include "model/quantized_config.h"
 
 namespace spectra::model {
 
@@ -61,8 +62,13 @@ bool is_torch_directory(const fs::path& path);
 ConvertReport import_torch(const fs::path& source, const fs::path& out, const std::optional<DType>& type);
 
 /// Writes a model directory, packed or not, as another one with all weights of `type` (absent: those they have, or had before
-/// packing).
+/// packing; F32, which is exact, where they are quantized).
 ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std::optional<DType>& type,
                          bool verify_checksums = true);
+/// Writes a quantized model directory with fp16 weights: code times scale, rounded.
+ConvertReport unpack_quantized(const fs::path& source, const fs::path& out, bool verify_checksums = true);
+/// Writes a quantized model directory in another format, with the same codes and scales. Throws Error (exit 3) for a matrix that
+/// has zero points or groups of columns that are not neighbours; see also write_quantized_model.
+ConvertReport convert_quantized(const fs::path& source, const fs::path& out, QuantizedFormat format, bool verify_checksums = true);
 
 }  // namespace spectra::model

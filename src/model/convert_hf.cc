@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "base/system.h"
 #include "model/convert.h"
 #include "model/hf_tensors.h"
+#include "model/quantized_writer.h"
 #include "model/repack.h"
 #include "model/weight_rows.h"
 
 namespace spectra::model {
 namespace {
 
-HfTensor parameter_tensor(const WeightRows& rows, const Parameter& parameter, const std::optional<DType>& type) {
+/// `type`: to write it as; absent = the one it has, `quantized` where it is quantized.
+HfTensor parameter_tensor(const WeightRows& rows, const Parameter& parameter, const std::optional<DType>& type, DType quantized) {
   const auto matrix = std::make_shared<const WeightRows::Matrix>(rows.matrix(parameter));
   const bool stored = !matrix->stored(0).empty();
   const auto read = [matrix, stored](int64_t row, std::byte* out) {
@@ -27,7 +31,8 @@ HfTensor parameter_tensor(const WeightRows& rows, const Parameter& parameter, co
     const std::span<const std::byte> bytes = matrix->stored(row);
     std::memcpy(out, bytes.data(), bytes.size());
   };
-  return {parameter.name, tensor_shape(parameter),        stored ? matrix->dtype() : DType::kF32, type.value_or(matrix->dtype()),
+  const DType kept = matrix->quantized() ? quantized : matrix->dtype();
+  return {parameter.name, tensor_shape(parameter),        stored ? matrix->dtype() : DType::kF32, type.value_or(kept),
           read,           [matrix] { matrix->release(); }};
 }
 
@@ -40,9 +45,27 @@ HfTensor other_tensor(const format::TensorView& view) {
   return {view.name, view.shape, view.dtype, view.dtype, read, {}};
 }
 
-}  // namespace
+/// Names under which a parameter of the source may be stored: not to be copied.
+void place(const Parameter& parameter, const WeightRows& rows, std::set<std::string>& placed) {
+  const PackedNames packed = packed_names(parameter.name);
+  placed.insert({parameter.name, packed.packed, packed.scale, packed.shards});
+  if (!rows.quantized()) return;
+  const QuantizedNames names = quantized_names(rows.quantized()->format, parameter.name);
+  placed.insert({names.codes, names.scale, names.zero, names.group, names.shape});
+  placed.insert(parameter.name.substr(0, parameter.name.rfind('.')) + ".bias");  // zeros, where GPTQ writers store one
+}
 
-ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std::optional<DType>& type, bool verify_checksums) {
+/// What spectra.json shall say beside the usual.
+std::string extra_provenance(const WeightRows& rows, const format::ModelDirectory& directory) {
+  if (!rows.quantized()) return "{}";
+  const QuantizationInfo info = quantization_info(*rows.quantized(), directory.provenance_json());
+  const std::string text = quantization_provenance_json(QuantizedFormat::kUnpacked, info);
+  return nlohmann::ordered_json{{"quantization", nlohmann::ordered_json::parse(text)}}.dump();
+}
+
+/// `quantized`: type of quantized matrices where `type` is absent.
+ConvertReport rewrite(const fs::path& source, const fs::path& out, const std::optional<DType>& type, DType quantized,
+                      bool verify_checksums) {
   require_new_directory(out);
   const format::ModelDirectory directory(source);
   const WeightRows rows(directory);
@@ -51,9 +74,8 @@ ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std:
   std::vector<HfTensor> tensors;
   std::set<std::string> placed;
   for (const Parameter& parameter : parameters(rows.config())) {
-    tensors.push_back(parameter_tensor(rows, parameter, type));
-    const PackedNames names = packed_names(parameter.name);
-    placed.insert({parameter.name, names.packed, names.scale, names.shards});
+    tensors.push_back(parameter_tensor(rows, parameter, type, quantized));
+    place(parameter, rows, placed);
   }
   for (const format::TensorView* view : directory.tensors())
     if (placed.count(view->name) == 0) tensors.push_back(other_tensor(*view));
@@ -65,8 +87,46 @@ ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std:
   document.erase("quantization_config");
   document["torch_dtype"] = torch_dtype(tensors[2].to);  // 2: the first linear layer
   write_file(target.path() / "config.json", document.dump(2) + "\n");
-  finish_directory(directory, target.path(), sha256);
+  finish_directory(directory, target.path(), sha256, extra_provenance(rows, directory));
   target.commit();
+  return report;
+}
+
+}  // namespace
+
+ConvertReport convert_hf(const fs::path& source, const fs::path& out, const std::optional<DType>& type, bool verify_checksums) {
+  return rewrite(source, out, type, DType::kF32, verify_checksums);
+}
+
+ConvertReport unpack_quantized(const fs::path& source, const fs::path& out, bool verify_checksums) {
+  return rewrite(source, out, std::nullopt, DType::kF16, verify_checksums);
+}
+
+ConvertReport convert_quantized(const fs::path& source, const fs::path& out, QuantizedFormat format, bool verify_checksums) {
+  require_new_directory(out);
+  const format::ModelDirectory directory(source);
+  const std::string where = (source / "config.json").string();
+  const std::vector<Parameter> all = parameters(config_from_json(directory.config_json(), where));
+  const std::optional<QuantizedConfig> config = quantized_config_from_json(directory.config_json(), where);
+  if (!config)
+    throw bad_input(fmt::format("{} is not a quantized model", source.string()),
+                    "this format is for models that are quantized: `spectra quantize` makes them");
+  ConvertReport report;
+  report.checksums_verified = check_source(directory, verify_checksums);
+  write_quantized_model(source, out, format, quantization_info(*config, directory.provenance_json()), [&](const std::string& name) {
+    const auto parameter = std::find_if(all.begin(), all.end(), [&](const Parameter& p) { return p.name == name; });
+    const StoredQuantized matrix = stored_quantized(directory, *config, *parameter);
+    require_direct(matrix, fmt::format("{}: {}", source.string(), name));
+    for (const float scale : matrix.scales)
+      if (round_to_fp16(scale) != scale)
+        throw bad_input(fmt::format("{}: {}: scale {} is no fp16 number", source.string(), name, scale),
+                        "unpack the model instead");
+    return quantized_matrix(matrix);
+  });
+  const format::ModelDirectory written(out);
+  for (const format::TensorView* view : written.tensors())
+    report.bytes += view->data.size(), ++report.types[dtype_name(view->dtype)];
+  for (const Parameter& p : all) report.parameters += p.rows * p.cols;
   return report;
 }
 

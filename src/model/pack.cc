@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "base/system.h"
 #include "model/packed_tensors.h"
+#include "model/quantized_config.h"
 #include "model/repack.h"
 
 namespace spectra::model {
@@ -212,6 +213,10 @@ PackReport pack_model(const fs::path& source, const fs::path& out, lowbit::Forma
   if (!packed_format_from_json(directory.config_json()).empty())
     throw bad_input(fmt::format("{} is packed already, as {}", source.string(), packed_format_from_json(directory.config_json())),
                     "unpack it first to pack it differently");
+  if (const auto quantized = quantized_config_from_json(directory.config_json(), where))
+    throw bad_input(
+        fmt::format("{} is quantized to {} bits ({})", source.string(), quantized->bits, quantized_format_name(quantized->format)),
+        "pack is for ternary and binary models; quantized ones are small as they are");
   PackReport report;
   report.checksums_verified = check_source(directory, verify_checksums);
   const std::vector<Packing> all = pack_all(directory, config, format, threads);

@@ -39,7 +39,8 @@ struct UnpackReport {
   uint64_t bytes_before = 0, bytes_after = 0;
   bool checksums_verified = false;
 };
-/// The inverse: writes the tensors that pack_model read, bitwise. Throws Error (exit 3) naming a matrix whose codes are damaged.
+/// The inverse: writes the tensors that pack_model read, bitwise. Of a quantized model (model/quantized_tensors.h): fp16 weights,
+/// code times scale rounded. Throws Error (exit 3) naming a matrix whose codes are damaged.
 UnpackReport unpack_model(const fs::path& source, const fs::path& out, bool verify_checksums = true);
 
 }  // namespace spectra::model

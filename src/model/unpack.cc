@@ -7,6 +7,7 @@
 #include "base/half.h"
 #include "base/progress.h"
 #include "base/system.h"
+#include "model/convert.h"
 #include "model/pack.h"
 #include "model/packed_tensors.h"
 #include "model/repack.h"
@@ -85,15 +86,30 @@ std::vector<format::SafetensorsWriter::Entry> unpacked_entries(const format::Mod
   return entries;
 }
 
+UnpackReport from_quantized(const format::ModelDirectory& directory, const fs::path& out, bool verify_checksums) {
+  UnpackReport report;
+  const ConvertReport converted = unpack_quantized(directory.path(), out, verify_checksums);
+  report.dtype = dtype_name(DType::kF16);
+  report.bytes_before = tensor_bytes(directory);
+  report.bytes_after = converted.bytes;
+  report.checksums_verified = converted.checksums_verified;
+  const Config config = config_from_json(directory.config_json(), directory.path().string());
+  for (const Parameter& parameter : parameters(config)) report.matrices += parameter.role == Role::kLinear ? 1 : 0;
+  return report;
+}
+
 }  // namespace
 
 UnpackReport unpack_model(const fs::path& source, const fs::path& out, bool verify_checksums) {
   require_new_directory(out);
   const format::ModelDirectory directory(source);
+  if (quantized_config_from_json(directory.config_json(), (source / "config.json").string()))
+    return from_quantized(directory, out, verify_checksums);
   const std::string where = (source / "config.json").string();
   const Config config = config_from_json(directory.config_json(), where);
   if (packed_format_from_json(directory.config_json()).empty())
-    throw bad_input(fmt::format("{} is not a packed model", source.string()), "`spectra pack` makes packed models");
+    throw bad_input(fmt::format("{} is not a packed model", source.string()),
+                    "`spectra pack` makes packed models, `spectra quantize` quantized ones");
   const PackedConfig packed = packed_config_from_json(directory.config_json(), where);
   auto document = nlohmann::ordered_json::parse(directory.config_json());
   const auto stored_type = document.value("torch_dtype", nlohmann::ordered_json("float16"));

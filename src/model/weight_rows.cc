@@ -28,6 +28,7 @@ void expand_row(const PackedMatrix& matrix, int64_t r, float* out) {
 WeightRows::WeightRows(const format::ModelDirectory& directory) : directory_(directory) {
   const std::string where = (directory.path() / "config.json").string();
   config_ = config_from_json(directory.config_json(), where);
+  quantized_ = quantized_config_from_json(directory.config_json(), where);
   if (packed_format_from_json(directory.config_json()).empty()) return;
   packed_ = packed_config_from_json(directory.config_json(), where);
   const auto document = nlohmann::json::parse(directory.config_json());
@@ -44,6 +45,10 @@ WeightRows::Matrix WeightRows::matrix(const Parameter& parameter) const {
     matrix.packed_ = packed_matrix(directory_, *packed_, parameter);
     matrix.dtype_ = packed_dtype_;
     return matrix;
+  }
+  if (quantized_ && is_stored_quantized(directory_, *quantized_, parameter)) {
+    matrix.quantized_ = stored_quantized(directory_, *quantized_, parameter);
+    return matrix;  // its type is F32
   }
   const format::TensorView& view = directory_.get(parameter.name);
   const bool floats = view.dtype == DType::kF16 || view.dtype == DType::kBf16 || view.dtype == DType::kF32;
@@ -64,6 +69,11 @@ std::span<const std::byte> WeightRows::Matrix::stored(int64_t row) const {
 
 void WeightRows::Matrix::read(int64_t row, float* out) const {
   if (view_ != nullptr) return format::read_floats({view_->name, dtype_, {cols_}, stored(row)}, out);
+  if (quantized_) {
+    std::vector<uint8_t> u(static_cast<size_t>(cols_));
+    quantized_->read(row, 1, u.data());
+    return quantized_->expand(row, u.data(), out);
+  }
   const int64_t tile = row / lowbit::kTileRows;
   if (row % lowbit::kTileRows == 0 && !lowbit::valid_tile(packed_->layout, tile, packed_->tile(tile)))
     throw bad_input(fmt::format("{}: rows from {} on hold bytes that {} does not have", where_, row,
@@ -72,6 +82,8 @@ void WeightRows::Matrix::read(int64_t row, float* out) const {
   expand_row(*packed_, row, out);
 }
 
-void WeightRows::Matrix::release() const { release_mapped(view_ != nullptr ? view_->data : std::as_bytes(packed_->codes)); }
+void WeightRows::Matrix::release() const {
+  release_mapped(view_ != nullptr ? view_->data : quantized_ ? quantized_->stored() : std::as_bytes(packed_->codes));
+}
 
 }  // namespace spectra::model

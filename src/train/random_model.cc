@@ -99,7 +99,7 @@ class Writer {
     for (const Parameter& parameter : parameters) {
       const bool linear = parameter.role == Role::kLinear;
       if (!linear || config_.family == model::Family::kFloat)
-        write_plain(parameter);
+        initial_fp16(parameter, seed_, [this](const void* data, size_t bytes) { write(data, bytes); });
       else if (!packed_)
         write_expanded(parameter);
     }
@@ -150,22 +150,6 @@ class Writer {
     write(half.data(), half.size() * sizeof(fp16));
   }
 
-  /// Piece by piece: the embedding of the 3.9B has 623 MB as floats.
-  void write_plain(const Parameter& parameter) {
-    constexpr int64_t kPiece = int64_t{1} << 22;
-    const int64_t count = parameter.rows * parameter.cols;
-    std::vector<float> values;
-    std::vector<fp16> half;
-    for (int64_t begin = 0; begin < count; begin += kPiece) {
-      const int64_t here = std::min(kPiece, count - begin);
-      values.resize(static_cast<size_t>(here));
-      half.resize(static_cast<size_t>(here));
-      model::initial_values(parameter, seed_, begin, here, values.data());
-      std::transform(values.begin(), values.end(), half.begin(), [](float value) { return to_fp16(value); });
-      write(half.data(), half.size() * sizeof(fp16));
-    }
-  }
-
   const model::Config& config_;
   std::optional<lowbit::Format> packed_;
   uint64_t seed_;
@@ -175,6 +159,21 @@ class Writer {
 };
 
 }  // namespace
+
+void initial_fp16(const Parameter& parameter, uint64_t seed, const std::function<void(const void*, size_t)>& write) {
+  constexpr int64_t kPiece = int64_t{1} << 22;
+  const int64_t count = parameter.rows * parameter.cols;
+  std::vector<float> values;
+  std::vector<fp16> half;
+  for (int64_t begin = 0; begin < count; begin += kPiece) {
+    const int64_t here = std::min(kPiece, count - begin);
+    values.resize(static_cast<size_t>(here));
+    half.resize(static_cast<size_t>(here));
+    model::initial_values(parameter, seed, begin, here, values.data());
+    std::transform(values.begin(), values.end(), half.begin(), [](float value) { return to_fp16(value); });
+    write(half.data(), half.size() * sizeof(fp16));
+  }
+}
 
 uint64_t random_model_bytes(const model::Config& config, std::optional<lowbit::Format> packed) {
   uint64_t total = 0;

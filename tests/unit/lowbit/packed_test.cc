@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "base/rng.h"
+#include "lowbit/integer_tile.h"
 
 namespace spectra::lowbit {
 namespace {
@@ -50,6 +51,26 @@ TEST(PackedTile, RoundTripsAtEveryShapeAndSegmentation) {
         EXPECT_TRUE(std::equal(row.begin(), row.end(), codes.begin() + tile * kTileRows * cols));
       }
       ASSERT_EQ(back, codes) << format_name(format) << " " << cols;
+    }
+}
+
+TEST(PackedTile, IntegerTilesArePackedAlikeFromUnsignedNumbers) {
+  Rng rng(2);
+  for (const int bits : {3, 4, 6, 8})
+    for (int64_t cols = 1; cols <= 130; ++cols) {
+      Layout layout{integer_format(bits), static_cast<int64_t>(1 + rng.below(35)), cols, {0}};
+      if (cols > 1 && rng.below(2) == 0)
+        layout.segments.push_back(1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(cols - 1))));
+      layout.segments.push_back(cols);
+      const std::vector<int8_t> codes = random_codes(layout, rng);
+      std::vector<uint8_t> u;
+      for (const int8_t code : codes) u.push_back(static_cast<uint8_t>(code + (1 << (bits - 1))));
+      std::vector<uint8_t> wanted(static_cast<size_t>(layout.tile_bytes())), found(wanted.size());
+      for (int64_t tile = 0; tile < layout.tiles(); ++tile) {
+        pack_tile(layout, tile, codes.data() + tile * kTileRows * cols, wanted.data());
+        pack_integer_tile(layout, tile, u.data() + tile * kTileRows * cols, found.data());
+        ASSERT_EQ(found, wanted) << bits << " bits, " << cols;
+      }
     }
 }
 
