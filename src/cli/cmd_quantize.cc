@@ -88,6 +88,7 @@ std::string as_json(const quantize::Report& report, const quantize::Job& job) {
       {"spilled", report.spilled},
       {"seconds", report.seconds},
       {"peak_rss_bytes", memory_peak()},
+      {"peak_flops", optional(report.peak, report.peak > 0)},
       {"parts", parts},
       {"linears", linears}}
       .dump();

@@ -51,6 +51,7 @@ struct Report {
   std::vector<Part> parts;                                       ///< of this call, without resumed blocks
   std::optional<double> float_perplexity, quantized_perplexity;  ///< on some of the calibration sequences
   bool spilled = false;
+  double peak = 0;  ///< FLOP/s of large products on this machine; 0 = not measured, as for short jobs
   double seconds = 0;
 };
 /// A quantized model that is this much worse than the float one, on the very text that it was fitted to, has collapsed.

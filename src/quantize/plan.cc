@@ -110,9 +110,8 @@ Plan make_plan(const Job& job, const model::Config& config, int64_t samples, int
                            static_cast<double>(tokens) * MomentSums::flops(width, mixed) +
                            static_cast<double>(width) * static_cast<double>(width) * static_cast<double>(width) * 2 / 3);
   }
-  const auto square = static_cast<uint64_t>(widest * widest);
-  plan.memory +=
-      2 * Stream::working_bytes(config, sequence, activation_bytes) + square * (mixed ? 2 : 1) * (sizeof(float) + sizeof(double));
+  plan.memory += 2 * Stream::working_bytes(config, sequence, activation_bytes) + MomentSums::bytes(widest, mixed) +
+                 static_cast<uint64_t>(widest * widest) * (mixed ? 2 : 1) * sizeof(double);
   return plan;
 }
 
@@ -127,7 +126,8 @@ void check_room(Plan& plan, const Job& job, ops::Backend& backend) {
   log_info("memory {}, activations {} {}, disk {}", format_bytes(plan.memory), format_bytes(plan.activations),
            plan.spill ? "in a file, since they do not fit into memory" : "in memory", format_bytes(plan.disk));
   if (plan.flop < kLong) return;
-  const double seconds = plan.flop / (kEfficiency * ops::gemm_peak(backend));
+  plan.peak = ops::gemm_peak(backend);
+  const double seconds = plan.flop / (kEfficiency * plan.peak);
   log_info("about {} for {:.0f} TFLOP", format_duration(seconds), plan.flop / 1e12);
 }
 

@@ -25,6 +25,7 @@ struct Plan {
   uint64_t disk = 0;         ///< finished blocks and the output
   bool spill = false;        ///< activations go to a file
   double flop = 0;           ///< of products
+  double peak = 0;           ///< FLOP/s that the machine reaches in them; 0 = not measured
 };
 /// `samples` 0: no calibration.
 Plan make_plan(const Job& job, const model::Config& config, int64_t samples, int64_t sequence, size_t activation_bytes,

@@ -54,8 +54,8 @@ class Run {
   void block(int64_t index);
   void advance(Step step, MomentSums* sums);
   void timed(PartIndex part, double flop, const std::function<void()>& work);
-  void solve_step(Step step, int64_t block, const MomentSums* sums, FinishedBlock& finished);
-  LinearReport solve_one(const model::Parameter& parameter, const Factor* factor, const MomentSums* sums, FinishedBlock& finished);
+  void solve_step(Step step, int64_t block, MomentSums* sums, FinishedBlock& finished);
+  LinearReport solve_one(const model::Parameter& parameter, const Factor* factor, const float* hessian, FinishedBlock& finished);
   void score();
   void write();
   void show();
@@ -112,6 +112,7 @@ Run::Run(const Job& job)
                     model::tensor_bytes(directory_));
   check_room(plan_, job_, *backend_);
   report_.spilled = plan_.spill;
+  report_.peak = plan_.peak;
   if (!job_.calibration.empty())
     calibration_ = read_calibration(job_.calibration, text::Tokenizer::load(job_.model), config_.vocab, job_.samples, job_.sequence,
                                     job_.seed);
@@ -183,7 +184,7 @@ void Run::advance(Step step, MomentSums* sums) {
   }
 }
 
-LinearReport Run::solve_one(const model::Parameter& parameter, const Factor* factor, const MomentSums* sums,
+LinearReport Run::solve_one(const model::Parameter& parameter, const Factor* factor, const float* hessian,
                             FinishedBlock& finished) {
   const Stopwatch watch;
   const std::vector<float> w = weights_(parameter.name);
@@ -196,9 +197,8 @@ LinearReport Run::solve_one(const model::Parameter& parameter, const Factor* fac
   LinearReport report{layer_of(parameter.name), parameter.rows, parameter.cols};
   report.weight_error = mean_square(solved.squared_difference, solved.squared_weights);
   report.clipped = static_cast<double>(solved.clipped) / static_cast<double>(parameter.rows * parameter.cols);
-  if (sums != nullptr)
+  if (hessian != nullptr)
     timed(kErrors, 4 * squares, [&] {
-      const float* hessian = sums->moments().inputs;
       report.output_error = mean_square(output_energy(w.data(), &solved.matrix, parameter.rows, parameter.cols, hessian),
                                         output_energy(w.data(), nullptr, parameter.rows, parameter.cols, hessian));
     });
@@ -209,20 +209,21 @@ LinearReport Run::solve_one(const model::Parameter& parameter, const Factor* fac
 }
 
 /// The layers that read the step's inputs.
-void Run::solve_step(Step step, int64_t block, const MomentSums* sums, FinishedBlock& finished) {
+void Run::solve_step(Step step, int64_t block, MomentSums* sums, FinishedBlock& finished) {
   const std::vector<model::Parameter> layers = linears(block, step);
   Factor factor;
+  Moments moments;
+  if (sums != nullptr) timed(kHessians, 0, [&] { moments = sums->moments(); });
   const Stopwatch watch;
   const bool factored = job_.options.method != Method::kRtn;
   const auto size = static_cast<double>(input_width(config_, step));
   if (factored)
-    timed(kFactors, size * size * size * 2 / 3,
-          [&] { factor = factorize(sums->moments(), job_.options, layer_of(layers.front().name)); });
+    timed(kFactors, size * size * size * 2 / 3, [&] { factor = factorize(moments, job_.options, layer_of(layers.front().name)); });
   const double shared = watch.seconds() / static_cast<double>(layers.size());
   for (const model::Parameter& parameter : layers) {
     check_interrupted(
         fmt::format("finished blocks are kept in {}; the same command goes on from there", partial_->path().string()));
-    finished.linears.push_back(solve_one(parameter, factored ? &factor : nullptr, sums, finished));
+    finished.linears.push_back(solve_one(parameter, factored ? &factor : nullptr, moments.inputs, finished));
     finished.linears.back().seconds += shared;
   }
 }

@@ -57,21 +57,22 @@ TEST_F(QuantizeJob, GptqBeatsRoundingOnRealHessians) {
         const ops::Tensor x = stream.run(step, chunk);
         if (step != Step::kEnd) sums.add(x, {});
       }
+      const Moments moments = step == Step::kEnd ? Moments() : sums.moments();
       for (const model::Parameter& p : model::parameters(config)) {
         if (step == Step::kEnd || p.role != model::Role::kLinear || step_of(p.name) != step) continue;
         if (p.name.rfind(fmt::format("model.layers.{}.", block), 0) != 0) continue;
         const std::vector<float> w = weights(p.name);
         Options options;
         options.bits = 3;
-        const Factor factor = factorize(sums.moments(), options, p.name);
+        const Factor factor = factorize(moments, options, p.name);
         const Solved gptq = solve(w.data(), p.rows, p.cols, &factor, options, p.name);
         options.method = Method::kRtn;
         const Solved rtn = solve(w.data(), p.rows, p.cols, nullptr, options, p.name);
         const double rounding =
-            output_energy(w.data(), &rtn.matrix, p.rows, p.cols, sums.moments().inputs) + factor.damping * rtn.squared_difference;
+            output_energy(w.data(), &rtn.matrix, p.rows, p.cols, moments.inputs) + factor.damping * rtn.squared_difference;
         EXPECT_LE(gptq.error, rounding) << p.name;
         const double direct =
-            output_energy(w.data(), &gptq.matrix, p.rows, p.cols, sums.moments().inputs) + factor.damping * gptq.squared_difference;
+            output_energy(w.data(), &gptq.matrix, p.rows, p.cols, moments.inputs) + factor.damping * gptq.squared_difference;
         EXPECT_NEAR(gptq.error / direct, 1, 1e-3) << p.name;
         ++compared;
       }
