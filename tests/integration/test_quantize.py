@@ -58,6 +58,14 @@ class Quantize(Case):
         self.assertLess(cost[3, "gptaq"], cost[3, "rtn"])
         self.assertLess(cost[4, "gptq"], cost[3, "gptq"])
 
+    def test_stored_codes_are_the_unpacked_weights(self):
+        text, found = self.own_text(), {}
+        for form in ("compressed-tensors", "unpacked"):
+            out = self.directory / form
+            spectra("quantize", self.model, "--bits", 4, "--group-size", 4, "--calibration", TEXT, *SMALL, "--format", form, "--out", out)
+            found[form] = self.perplexity(out, text)
+        self.assertAlmostEqual(found["compressed-tensors"] / found["unpacked"], 1, delta=1e-3)
+
     def test_killed_and_continued(self):
         model = self.directory / "wide"
         spectra("init", "--family", "float", "--hidden", 256, "--glu", 640, "--heads", 4, "--layers", 6, "--tokenizer", self.model, "--out", model)
