@@ -1,0 +1,11 @@
+# cmake -DOUT=FILE.cc -DTASKS="A.toml;B.toml" -P embed_tasks.cmake: a source file that holds the tasks' texts.
+set(source "// Made from src/eval/tasks by cmake/embed_tasks.cmake.\n#include \"eval/embedded_tasks.h\"\n\nnamespace spectra::eval {\n\n")
+string(APPEND source "const std::vector<EmbeddedTask>& embedded_tasks() {\n  static const std::vector<EmbeddedTask> all = {\n")
+foreach(task IN LISTS TASKS)
+  get_filename_component(name "${task}" NAME)
+  string(REGEX REPLACE "\\.toml$" "" name "${name}")
+  file(READ "${task}" text)
+  string(APPEND source "      {\"${name}\", R\"=toml=(${text})=toml=\"},\n")
+endforeach()
+string(APPEND source "  };\n  return all;\n}\n\n}  // namespace spectra::eval\n")
+file(WRITE "${OUT}" "${source}")

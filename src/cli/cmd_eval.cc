@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/eval.h"
+#include "eval/evaluate.h"
+
+namespace spectra::cli {
+namespace {
+
+EvalArguments a;
+
+/// "spectra" stands for the thirteen tasks of the paper's tables.
+std::vector<std::string> task_names(const std::string& list) {
+  std::vector<std::string> names;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    const std::string name = list.substr(begin, end - begin);
+    if (name == "spectra")
+      names.insert(names.end(), paper_tasks().begin(), paper_tasks().end());
+    else if (!name.empty())
+      names.push_back(name);
+    begin = end + 1;
+  }
+  if (names.empty())
+    throw Error(Exit::kUsage, "no tasks to evaluate", "give --tasks arc_easy,hellaswag,...; `spectra eval --list` lists them");
+  return names;
+}
+
+std::vector<eval::TaskResult> prepare() {
+  const eval::DataFinder finder(a.data);
+  std::vector<eval::TaskResult> results;
+  for (const std::string& name : task_names(a.tasks))
+    results.push_back(eval::prepare_task(eval::load_task(name), finder, a.limit, a.fewshot));
+  return results;
+}
+
+void check_arguments() {
+  if (a.limit < 0 || a.fewshot < -1 || a.bootstrap < 2)
+    throw Error(Exit::kUsage, "a number is out of range", "--limit and --fewshot: 0 or more, --bootstrap: 2 or more");
+  if (a.resume && a.out.empty()) throw Error(Exit::kUsage, "--resume without --out", "name the directory to continue with --out");
+  if (!a.predictor.empty() && !a.model.empty())
+    throw Error(Exit::kUsage, "--predictor takes the place of MODEL", "leave one of them out");
+}
+
+void run() {
+  if (a.list) return list_tasks();
+  if (!a.describe.empty()) return describe_task(a.describe);
+  if (!a.validate.empty()) return validate_task(a.validate);
+  check_arguments();
+  if (!a.dump_scores.empty()) require_new_file(a.dump_scores);
+  std::vector<eval::TaskResult> results = prepare();
+  if (!a.dump_requests.empty()) {
+    require_new_file(a.dump_requests);
+    write_file(a.dump_requests, eval::requests_json(results));
+    if (a.model.empty() && a.predictor.empty()) return log_info("{}: requests written", a.dump_requests);
+  }
+  run_evaluation(a, results);
+  print_scores(a, results);
+}
+
+}  // namespace
+
+Command make_eval() {
+  Command command;
+  command.name = "eval";
+  command.summary = "score a model on benchmark tasks as lm-evaluation-harness 0.4.2 does, with error bars";
+  command.options = {
+      {"MODEL", "model directory", &a.model},
+      {"--tasks", "names, separated by commas; a file of your own ends in .toml; spectra = the paper's thirteen", &a.tasks},
+      {"--data", "directory to search for the tasks' data, or TASK=FILE; may be repeated", &a.data},
+      {"--limit", "only the first so many documents of each task; 0 = all", &a.limit},
+      {"--fewshot", "examples before each question; -1 = the task's own number", &a.fewshot},
+      {"--out", "directory that keeps the answers as they come", &a.out},
+      {"--resume", "continue the evaluation in --out", &a.resume},
+      {"--activations", "what linear layers multiply", &a.activations, false, false, {"fp32", "bf16", "int8"}},
+      {"--list", "list the tasks", &a.list},
+      {"--describe", "show the file of a task", &a.describe},
+      {"--validate", "check a task file of your own", &a.validate},
+      {"--dump-requests", "write all requests in order to this file, as JSON", &a.dump_requests},
+      {"--dump-scores", "write the scores of every document to this file, a JSON line each", &a.dump_scores},
+      {"--kv",
+       "type of keys and values; auto: fp32 with fp32 activations, else fp16",
+       &a.kv,
+       false,
+       true,
+       {"auto", "fp32", "fp16", "int8"}},
+      {"--kv-memory", "MiB for keys and values; 0 = 1 GiB, or what one whole context needs", &a.kv_memory, false, true},
+      {"--head",
+       "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
+       &a.head,
+       false,
+       true,
+       {"stored", "int8"}},
+      {"--bootstrap", "resamples behind the standard errors of perplexities", &a.bootstrap, false, true},
+      {"--predictor", "uniform or file:PATH: answers that take a model's place, for tests", &a.predictor, false, true},
+  };
+  command.run = [] { run(); };
+  command.examples = {"spectra eval model --tasks arc_easy,piqa --data benchmarks",
+                      "spectra eval model --tasks spectra --data benchmarks --out results", "spectra eval --describe hellaswag"};
+  return command;
+}
+
+}  // namespace spectra::cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Parts of `spectra eval`.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "eval/evaluate.h"
+
+namespace spectra::cli {
+
+struct EvalArguments {
+  std::string model, tasks, out, describe, validate, dump_requests, dump_scores, predictor;
+  std::string activations = "fp32", kv = "auto", head = "stored";
+  std::vector<std::string> data;
+  int64_t limit = 0, fewshot = -1, kv_memory = 0, bootstrap = 100'000;
+  bool list = false, resume = false;
+};
+
+void list_tasks();
+void describe_task(const std::string& name);
+void validate_task(const std::string& file);
+
+/// Answers and scores all tasks with the model, or with --predictor.
+void run_evaluation(const EvalArguments& a, std::vector<eval::TaskResult>& results);
+
+/// Tables, or the JSON object.
+void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results);
+
+/// The thirteen tasks of the paper.
+const std::vector<std::string>& paper_tasks();
+/// The paper's two tables with one row, from the scores that are there; "" where all columns are empty.
+std::string paper_tables(const std::vector<eval::TaskResult>& results);
+
+}  // namespace spectra::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Results of eval on stdout.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/eval.h"
+
+namespace spectra::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json json_of(const eval::TaskResult& result, const eval::ScoreRow& row) {
+  ordered_json json;
+  for (const eval::Score& score : row.scores) {
+    json[score.metric] = score.value;
+    json[score.metric + "_stderr"] = score.stderr_value ? ordered_json(*score.stderr_value) : ordered_json();
+  }
+  json["n"] = row.documents;
+  json["fewshot"] = result.fewshot;
+  return json;
+}
+
+void print_table(const std::vector<eval::TaskResult>& results) {
+  fmt::print("{:<44}{:>8}  {:<18}{:>12}{:>14}\n", "task", "n", "metric", "value", "stderr");
+  for (const eval::TaskResult& result : results)
+    for (const eval::ScoreRow& row : result.rows)
+      for (const eval::Score& score : row.scores) {
+        const bool first = &score == &row.scores.front();
+        const std::string name = std::string(2 * static_cast<size_t>(row.depth), ' ') + row.name;
+        fmt::print("{:<44}{:>8}  {:<18}{:>12.4f}{:>14}\n", first ? name : "", score.documents, score.metric, score.value,
+                   score.stderr_value ? fmt::format("± {:.4f}", *score.stderr_value) : "");
+      }
+}
+
+}  // namespace
+
+void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results) {
+  const bool paper = ("," + a.tasks + ",").find(",spectra,") != std::string::npos;
+  const std::string tables = paper ? paper_tables(results) : "";
+  if (!global().json) {
+    print_table(results);
+    if (!tables.empty())
+      fmt::print("\nPer cent, as in the paper's tables (LAMBADA ppl: perplexity; CrowS diff: nats times 100):\n\n{}", tables);
+    return;
+  }
+  ordered_json tasks = ordered_json::object();
+  for (const eval::TaskResult& result : results)
+    for (const eval::ScoreRow& row : result.rows) tasks[row.name] = json_of(result, row);
+  print_json(ordered_json{
+      {"schema", "spectra.eval/1"},
+      {"model", a.predictor.empty() ? a.model : a.predictor},
+      {"activations", a.activations},
+      {"kv", a.kv},
+      {"head", a.head},
+      {"tasks",
+       tasks}}.dump());
+}
+
+}  // namespace spectra::cli

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/system.h"
+#include "cli/eval.h"
+#include "eval/engine_predictor.h"
+#include "infer/generate.h"
+
+namespace spectra::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr uint64_t kDefaultKvBytes = uint64_t{1} << 30;
+constexpr int64_t kLargestMiB = int64_t{1} << 40;
+
+/// A model and what it takes to ask it.
+struct Loaded {
+  std::unique_ptr<infer::Engine> engine;
+  std::unique_ptr<text::Tokenizer> tokenizer;
+};
+
+uint64_t kv_bytes(const EvalArguments& a, const model::Config& config, infer::KvType type) {
+  if (a.kv_memory < 0 || a.kv_memory > kLargestMiB)
+    throw Error(Exit::kUsage, fmt::format("--kv-memory {} is out of range", a.kv_memory), "allowed: 1 or more MiB");
+  const uint64_t context = static_cast<uint64_t>(infer::kv_pages(config.max_position) * infer::kv_page_bytes(config, type));
+  const uint64_t bytes = a.kv_memory > 0 ? static_cast<uint64_t>(a.kv_memory) << 20 : std::max(kDefaultKvBytes, context);
+  require_memory(bytes, "keys and values", "give --kv-memory less");
+  return bytes;
+}
+
+Loaded load(const EvalArguments& a) {
+  const auto model = infer::load_model(a.model, {.int8_head = a.head == "int8"});
+  infer::EngineOptions options{.activations = infer::activations_from_name(a.activations)};
+  options.kv_type = a.kv == "auto" ? infer::default_kv_type(options.activations) : infer::kv_type_from_name(a.kv);
+  options.kv_bytes = kv_bytes(a, model->config, *options.kv_type);
+  Loaded loaded;
+  loaded.engine = std::make_unique<infer::Engine>(model, options);
+  loaded.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(a.model));
+  infer::check_tokenizer(*model, *loaded.tokenizer);
+  log_info("activations {}, kv {}, head {}, kernels {}", a.activations, infer::kv_type_name(*options.kv_type),
+           infer::head_name(*model), kernels::kernels().name);
+  return loaded;
+}
+
+/// All that an answer depends on, but its requests. Weights count by name, size and time of change: reading them would take longer
+/// than starting.
+std::string identity(const EvalArguments& a) {
+  ordered_json files = ordered_json::object();
+  std::vector<fs::path> paths;
+  if (!a.model.empty())
+    for (const auto& entry : fs::directory_iterator(a.model))
+      if (entry.is_regular_file()) paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  for (const fs::path& path : paths)
+    files[path.filename().string()] = {fs::file_size(path), fs::last_write_time(path).time_since_epoch().count()};
+  return ordered_json{{"model", a.model}, {"files", files}, {"predictor", a.predictor}, {"activations", a.activations},
+                      {"kv", a.kv},       {"head", a.head}}
+             .dump(2) +
+         "\n";
+}
+
+/// A line of --dump-scores.
+std::string document_line(const eval::TaskResult& result, size_t index, eval::EnginePredictor* engine) {
+  const eval::Document& document = result.documents[index];
+  const eval::Answer& answer = result.answers[index];
+  ordered_json line = {{"task", result.task.name}, {"document", document.number}, {"where", document.where}};
+  if (!document.subset.empty()) line["part"] = document.subset;
+  if (result.task.kind == eval::Kind::kGenerate) {
+    line["text"] = eval::answer_text(result.task, answer.text);
+    line["answers"] = document.answers;
+  } else {
+    line["logprobs"] = answer.logprobs;
+    line["greedy"] = answer.greedy;
+  }
+  if (result.task.kind == eval::Kind::kChoice) {
+    line["choice"] = eval::best_choice(answer.logprobs);
+    line["gold"] = document.gold;
+  }
+  for (const std::string& name : result.task.metrics)
+    line[name] = eval::find_metric(name, result.task.kind)->value(result.task, document, answer);
+  if (engine != nullptr && result.task.kind != eval::Kind::kGenerate) {
+    ordered_json ids = ordered_json::array(), scored = ordered_json::array();
+    for (const eval::TokenRequest& request : engine->encode(result.task, document)) {
+      ids.push_back(request.tokens);
+      scored.push_back(request.scored);
+    }
+    line["ids"] = ids;
+    line["scored"] = scored;
+  }
+  return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+void dump_scores(const std::string& path, const std::vector<eval::TaskResult>& results, eval::EnginePredictor* engine) {
+  AtomicFile file(path);
+  for (const eval::TaskResult& result : results)
+    for (size_t i = 0; i < result.documents.size(); ++i) {
+      const std::string line = document_line(result, i, engine);
+      file.write(line.data(), line.size());
+    }
+  file.commit();
+}
+
+void report(const eval::TaskResult& result, const eval::EnginePredictor* engine) {
+  const int64_t answered = static_cast<int64_t>(result.documents.size()) - result.reused;
+  std::string speed;
+  if (answered > 0 && result.seconds > 0)
+    speed =
+        fmt::format(", {} at {:.1f} documents/s", format_duration(result.seconds), static_cast<double>(answered) / result.seconds);
+  if (engine != nullptr && answered > 0 && result.task.kind != eval::Kind::kGenerate && engine->stats().request_tokens > 0)
+    speed += fmt::format(
+        ", {:.0f} tokens/s ({:.0f} % of the requests' tokens were shared)",
+        static_cast<double>(engine->stats().computed_tokens) / result.seconds,
+        100 - 100 * static_cast<double>(engine->stats().computed_tokens) / static_cast<double>(engine->stats().request_tokens));
+  const std::string kept = result.reused > 0 ? fmt::format(" ({} already answered)", result.reused) : "";
+  log_info("{}: {} documents{}{}", result.task.name, result.documents.size(), kept, speed);
+}
+
+}  // namespace
+
+void run_evaluation(const EvalArguments& a, std::vector<eval::TaskResult>& results) {
+  if (a.model.empty() && a.predictor.empty())
+    throw Error(Exit::kUsage, "no model to evaluate", "give a model directory; --dump-requests needs none");
+  Loaded loaded;
+  std::unique_ptr<eval::Predictor> predictor;
+  eval::EnginePredictor* engine = nullptr;
+  if (a.predictor.empty()) {
+    loaded = load(a);
+    auto asks_model = std::make_unique<eval::EnginePredictor>(*loaded.engine, *loaded.tokenizer);
+    engine = asks_model.get();
+    predictor = std::move(asks_model);
+  } else {
+    predictor = eval::make_predictor(a.predictor);
+  }
+  std::unique_ptr<eval::AnswerStore> store;
+  if (!a.out.empty()) store = std::make_unique<eval::AnswerStore>(a.out, identity(a), a.resume);
+  for (eval::TaskResult& result : results) {
+    eval::evaluate(result, *predictor, store.get(), a.bootstrap);
+    report(result, engine);
+  }
+  if (!a.dump_scores.empty()) dump_scores(a.dump_scores, results, engine);
+}
+
+}  // namespace spectra::cli

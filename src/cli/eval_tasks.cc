@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// eval --list, --describe, --validate.
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/eval.h"
+
+namespace spectra::cli {
+
+using nlohmann::ordered_json;
+
+void list_tasks() {
+  ordered_json tasks = ordered_json::array();
+  for (const std::string& name : eval::builtin_task_names()) {
+    const eval::Task task = eval::load_task(name).task;
+    tasks.push_back({{"name", name},
+                     {"kind", eval::kind_name(task.kind)},
+                     {"documents", task.documents},
+                     {"metrics", task.metrics},
+                     {"about", task.about}});
+    if (!global().json) fmt::print("{:<20} {}\n", name, task.about);
+  }
+  if (global().json) print_json(ordered_json{{"schema", "spectra.eval_tasks/1"}, {"tasks", tasks}}.dump());
+}
+
+void describe_task(const std::string& name) {
+  const std::string& text = eval::builtin_task_text(name);
+  if (global().json)
+    print_json(ordered_json{{"schema", "spectra.eval_task/1"}, {"name", name}, {"toml", text}}.dump());
+  else
+    fmt::print("{}", text);
+}
+
+void validate_task(const std::string& file) {
+  const eval::Task task = eval::parse_task(read_file(file), file);
+  if (global().json)
+    print_json(ordered_json{{"schema", "spectra.eval_task/1"}, {"name", task.name}, {"toml", read_file(file)}}.dump());
+  else
+    fmt::print("{}: task {} is valid: {}, {} spellings of the data\n", file, task.name, eval::kind_name(task.kind),
+               task.columns.size());
+}
+
+}  // namespace spectra::cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A task from its documents to its scores.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "eval/answer_store.h"
+#include "eval/build_documents.h"
+#include "eval/metrics.h"
+#include "eval/predictor.h"
+
+namespace spectra::eval {
+
+struct TaskResult {
+  Task task;
+  int64_t fewshot = 0;
+  std::vector<Document> documents;
+  std::vector<Answer> answers;
+  std::vector<ScoreRow> rows;  ///< the first is the task itself
+  int64_t reused = 0;          ///< answers that were already there
+  double seconds = 0;          ///< for the others
+};
+
+/// The documents of a wanted task; `fewshot` < 0: the task's own number, 0. Throws Error (exit 2) where the task fixes another one.
+TaskResult prepare_task(const WantedTask& wanted, const DataFinder& finder, int64_t limit, int64_t fewshot);
+
+/// Answers all documents, with progress, and scores them. `store` may be null. `resamples`: of the bootstrap.
+void evaluate(TaskResult& result, Predictor& predictor, AnswerStore* store, int64_t resamples);
+
+/// All requests in order as Python's json.dumps writes them, [[context, continuation], ...], or [text] for rolling tasks: the
+/// sha256 of the file is the one that the harness's own tests record.
+std::string requests_json(const std::vector<TaskResult>& results);
+
+}  // namespace spectra::eval
