@@ -89,7 +89,7 @@ void call(const Work& work, size_t begin, size_t end, Tiles kernel, size_t token
       w.packed += tile * w.tile_bytes;
       w.tiles = std::min(tiles, end - tile);
       w.rows = w.tiles * kTileRows;
-      w.scales += tile * kTileRows;
+      w.scales += tile * w.segments * kTileRows;
       w.next = w.packed + w.tiles * w.tile_bytes;
       kernels::Int8Rows x = work.x;
       x.tokens = std::min(tokens, x.tokens - t);

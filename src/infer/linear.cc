@@ -289,7 +289,8 @@ void Rows::unpacked_tiles(float* y, const PackedLinear& w, int64_t begin, int64_
                                                                w.columns.size(), w.columns.data());
       int64_t column = 0;  // of x
       for (size_t s = 0; s < w.columns.size(); ++s) {
-        const float* scales = w.scales.data() + static_cast<int64_t>(s) * layout.tiles() * lowbit::kTileRows + first;
+        const float* scales =
+            w.scales.data() + (tile * static_cast<int64_t>(w.columns.size()) + static_cast<int64_t>(s)) * lowbit::kTileRows;
         matmul(part, lowbit::kTileRows, x + t0 * stride + column, static_cast<size_t>(stride), static_cast<size_t>(tokens),
                codes + layout.segments[s], static_cast<size_t>(cols_), static_cast<size_t>(rows), w.columns[s]);
         for (int64_t t = 0; t < tokens; ++t)

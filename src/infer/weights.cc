@@ -166,12 +166,10 @@ PackedLinear::PackedLinear(lowbit::Layout layout) {
 
 PackedLinear::PackedLinear(model::PackedMatrix m) : PackedLinear(m.layout) {
   matrix = std::move(m);
-  const auto padded_rows = static_cast<size_t>(matrix.layout.tiles() * lowbit::kTileRows);
+  const bool by_rows = matrix.axis == lowbit::ShardAxis::kRows;
   for (size_t i = 0; i < matrix.scales.size(); ++i) {
-    const bool by_rows = matrix.axis == lowbit::ShardAxis::kRows;
-    const auto begin = static_cast<ptrdiff_t>(by_rows ? static_cast<size_t>(matrix.bounds[i]) : i * padded_rows);
-    const auto count = by_rows ? static_cast<size_t>(matrix.bounds[i + 1] - matrix.bounds[i]) : padded_rows;
-    std::fill_n(scales.begin() + begin, count, matrix.scales[i]);
+    const int64_t begin = by_rows ? matrix.bounds[i] : 0, end = by_rows ? matrix.bounds[i + 1] : matrix.layout.rows;
+    for (int64_t r = begin; r < end; ++r) scale(r, by_rows ? 0 : static_cast<int64_t>(i)) = matrix.scales[i];
   }
 }
 
@@ -183,8 +181,7 @@ kernels::TileSpan PackedLinear::span(int64_t begin, int64_t end) const {
           static_cast<size_t>(rows),
           columns.size(),
           groups.data(),
-          scales.data() + begin * lowbit::kTileRows,
-          static_cast<size_t>(matrix.layout.tiles() * lowbit::kTileRows),
+          scales.data() + begin * static_cast<int64_t>(columns.size()) * lowbit::kTileRows,
           matrix.tile(end)};
 }
 

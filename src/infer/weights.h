@@ -26,7 +26,7 @@ struct DenseMatrix {
 struct PackedLinear {
   model::PackedMatrix matrix;
   std::vector<size_t> columns, groups;    ///< (segments)
-  std::vector<float> scales;              ///< (segments, 16 tiles): of each row, from the scales of the shards or groups
+  std::vector<float> scales;              ///< (tiles, segments, 16): of each row, from the scales of the shards or groups
   int64_t padded_cols = 0;                ///< columns of all groups: of rounded token rows
   std::shared_ptr<const uint8_t> memory;  ///< owns the codes where they are not the file's; else null
 
@@ -34,7 +34,8 @@ struct PackedLinear {
   /// Codes and scales are to be filled in.
   explicit PackedLinear(lowbit::Layout layout);
   float& scale(int64_t row, int64_t segment) {
-    return scales[static_cast<size_t>(segment * matrix.layout.tiles() * lowbit::kTileRows + row)];
+    const auto segments = static_cast<int64_t>(columns.size()), tile = row / lowbit::kTileRows;
+    return scales[static_cast<size_t>((tile * segments + segment) * lowbit::kTileRows + row % lowbit::kTileRows)];
   }
   /// Tiles [begin, end), as if those after them came next.
   kernels::TileSpan span(int64_t begin, int64_t end) const;

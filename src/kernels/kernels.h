@@ -24,9 +24,8 @@ struct TileSpan {
   size_t rows;           ///< that exist: 16 (tiles - 1) < rows <= 16 tiles
   size_t segments;       ///< of the columns
   const size_t* groups;  ///< (segments): groups of columns in each
-  const float* scales;   ///< (segments, scale_stride): from the first tile's first row on, 16 a tile
-  size_t scale_stride;
-  const uint8_t* next;  ///< what will be read after these tiles, so that it is on its way in time
+  const float* scales;   ///< (tiles, segments, 16): read in the order of the codes
+  const uint8_t* next;   ///< what will be read after these tiles, so that it is on its way in time
 };
 /// Token rows rounded to int8: x = scale * value. Columns lie as in a packed matrix: each segment filled up to whole groups of
 /// columns with zeros.

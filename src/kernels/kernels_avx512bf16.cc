@@ -152,7 +152,7 @@ inline void block(float* y, size_t y_stride, const TileSpan& w, size_t first, co
     values += w.groups[s] * G::kQuads * 4;
 #pragma GCC unroll 8
     for (int i = 0; i < W; ++i) {
-      const __m512 scale = _mm512_loadu_ps(w.scales + s * w.scale_stride + (first + static_cast<size_t>(i)) * lowbit::kTileRows);
+      const __m512 scale = _mm512_loadu_ps(w.scales + ((first + static_cast<size_t>(i)) * w.segments + s) * lowbit::kTileRows);
 #pragma GCC unroll 8
       for (int t = 0; t < M; ++t) out[t][i] = _mm512_fmadd_ps(scale, sums[t][i], out[t][i]);
     }

@@ -80,7 +80,7 @@ void matmul_tiles_i8(float* y, size_t y_stride, const TileSpan& w, const Int8Row
         int32_t sum = 0;
         for (size_t c = 0; c < cols; ++c) sum += values[c] * codes[r * cols + c];
         float& out = y[t * y_stride + first + r];
-        out = std::fma(w.scales[s * w.scale_stride + first + r], static_cast<float>(sum), out);
+        out = std::fma(w.scales[first * w.segments + s * lowbit::kTileRows + r], static_cast<float>(sum), out);
       }
   });
   for (size_t t = 0; t < x.tokens; ++t)
@@ -94,7 +94,7 @@ void matmul_tiles_bf16(float* y, size_t y_stride, const TileSpan& w, const Bf16R
     for (size_t t = 0; t < x.tokens; ++t)
       for (size_t r = 0; r < rows; ++r) {
         float& out = y[t * y_stride + first + r];
-        out = std::fma(w.scales[s * w.scale_stride + first + r],
+        out = std::fma(w.scales[first * w.segments + s * lowbit::kTileRows + r],
                        dot(x.values + t * x.stride + column, codes.data() + r * cols, cols), out);
       }
   });

@@ -93,8 +93,7 @@ TileSpan TileInputs::span() const {
   return {packed.data(),  static_cast<size_t>(layout.tile_bytes()),
           tile_count,     static_cast<size_t>(layout.rows),
           columns.size(), groups.data(),
-          scales.data(),  tile_count * lowbit::kTileRows,
-          packed.data()};
+          scales.data(),  packed.data()};
 }
 
 std::vector<size_t> self_test_lengths() {

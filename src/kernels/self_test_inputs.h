@@ -14,7 +14,7 @@ struct TileInputs {
   lowbit::Layout layout;
   std::vector<uint8_t> packed;
   std::vector<size_t> columns, groups;  ///< (segments)
-  std::vector<float> scales;            ///< (segments, 16 tiles)
+  std::vector<float> scales;            ///< (tiles, segments, 16)
   size_t tokens = 0, x_stride = 0, y_stride = 0, code_stride = 0;
   std::vector<int8_t> x_i8;
   std::vector<int32_t> sums;

@@ -27,6 +27,7 @@ inline int32_t four(const int8_t* p) {
 /// Reads memory far enough ahead, across tiles and into what comes after them.
 struct Ahead {
   static constexpr ptrdiff_t kDistance = SPECTRA_PREFETCH_AHEAD;
+  static constexpr size_t kSegments = 10;  // of scales: about as far, where a segment is a group of 128 columns of 4 bits
   const uint8_t* end;
   ptrdiff_t jump;  // from `end` to what comes next
 
@@ -87,6 +88,7 @@ inline void block(float* y, size_t y_stride, const TileSpan& w, size_t first, si
   const size_t row = first * lowbit::kTileRows + part * Bytes::kRows;
   const uint8_t* packed = w.packed + first * w.tile_bytes + part * Bytes::kRows * 4;
   const int8_t* values = x.values + t0 * x.stride;
+  const float* scales = w.scales + first * w.segments * lowbit::kTileRows + part * Bytes::kRows;
   const Ahead ahead(w);
   Floats out[M][W];
 #pragma GCC unroll 8
@@ -98,9 +100,10 @@ inline void block(float* y, size_t y_stride, const TileSpan& w, size_t first, si
     add_segment<format, M, W>(sums, packed, w.tile_bytes, ahead, values, x.stride, w.groups[s]);
     packed += w.groups[s] * G::kBytes;
     values += w.groups[s] * G::kQuads * 4;
+    if (M < static_cast<int>(kManyTokens)) __builtin_prefetch(scales + (s + Ahead::kSegments) * lowbit::kTileRows);
 #pragma GCC unroll 2
     for (int i = 0; i < W; ++i) {
-      const Floats scale = Floats::load(w.scales + s * w.scale_stride + row + static_cast<size_t>(i) * lowbit::kTileRows);
+      const Floats scale = Floats::load(scales + (static_cast<size_t>(i) * w.segments + s) * lowbit::kTileRows);
 #pragma GCC unroll 8
       for (int t = 0; t < M; ++t) {
         const int32_t excess = G::kOffset * x.sums[(t0 + static_cast<size_t>(t)) * w.segments + s];

@@ -43,9 +43,9 @@ float extreme_product(const Kernels& k, lowbit::Format format, int8_t code, int8
   const int32_t sum = static_cast<int32_t>(cols) * x;
   const float scale = 1.0f;
   std::vector<float> y(16);
-  k.matmul_tiles_i8[static_cast<size_t>(format)](
-      y.data(), 16, {packed.data(), packed.size(), 1, 16, 1, &groups, scales.data(), 16, packed.data()},
-      {values.data(), static_cast<size_t>(cols), 1, &sum, &scale});
+  k.matmul_tiles_i8[static_cast<size_t>(format)](y.data(), 16,
+                                                 {packed.data(), packed.size(), 1, 16, 1, &groups, scales.data(), packed.data()},
+                                                 {values.data(), static_cast<size_t>(cols), 1, &sum, &scale});
   for (const float value : y) EXPECT_EQ(value, y[0]);
   return y[0];
 }
