@@ -8,6 +8,7 @@ Usage: bench/quantized_decode.py [--binary B] [--size 1.1B ...] [--runs N] [--th
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -32,7 +33,7 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--models", type=pathlib.Path, help="where the random models are kept; default: a temporary directory")
     a = parser.parse_args()
-    results = []
+    results, load = [], [os.getloadavg()[0]]
     with tempfile.TemporaryDirectory() as temporary:
         models = a.models or pathlib.Path(temporary)
         for size in a.size:
@@ -57,6 +58,7 @@ def main():
                                 "percent_of_bandwidth": spread([100 * t["bandwidth_fraction"] for t in tests], 1)})
                 print(json.dumps(results[-1]), file=sys.stderr)
     document = {"date": datetime.date.today().isoformat(), "machine": machine(), "runs": a.runs,
+                "load_average": [round(x, 1) for x in (*load, os.getloadavg()[0])], "nice": os.getpriority(os.PRIO_PROCESS, 0),
                 "commands": ["spectra init --size SIZE --packed BITSbit --out MODEL",
                              f"spectra bench MODEL {' '.join(BENCH)} --threads THREADS --json"],
                 "results": results}

@@ -59,8 +59,8 @@ class Problem {
 
   /// The first rows; results in y().
   Work work(size_t rows) {
-    const kernels::TileSpan span{packed_.data(), kTileRows * kCols / 4, rows / kTileRows, rows, 1, &groups_, scales_.data(),
-                                 rows_,          packed_.data()};
+    const kernels::TileSpan span{packed_.data(), kTileRows * kCols / 4, rows / kTileRows, rows, 1,
+                                 &groups_,       scales_.data(),        packed_.data()};
     return {span,         kCols,    weights_.data(), {values_.data(), kCols, tokens_, sums_.data(), x_scales_.data()},
             fp32_.data(), y_.data()};
   }
