@@ -213,7 +213,8 @@ std::string sample_section(const std::vector<Sample>& samples) {
 
 }  // namespace
 
-std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title) {
+std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title,
+                        const std::vector<QuantizedModel>& quantized) {
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">"
@@ -238,7 +239,7 @@ std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<
       runs, "Zero weights of ternary layers", "fraction", [](const LogPoint& p) { return p.zero_fraction; }, false));
   html += figure(chart_of(
       runs, "Low-bit weights that changed per step", "fraction", [](const LogPoint& p) { return p.flip_fraction; }, true));
-  html += "</div>\n" + layer_section(runs);
+  html += "</div>\n" + layer_section(runs) + error_maps(quantized);
   return html + "</body></html>\n";
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/error_map.h"
 #include "analysis/run.h"
 
 namespace spectra::analysis {
@@ -13,7 +14,8 @@ struct Sample {
   std::string run, prompt, text;
 };
 
-std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title);
+std::string report_html(const std::vector<TrainingRun>& runs, const std::vector<Sample>& samples, const std::string& title,
+                        const std::vector<QuantizedModel>& quantized = {});
 /// {"schema": "spectra.report/1", "runs": [{name, family, parameters, bits, ..., log: {tokens: [], loss: [], ...}}]}
 std::string report_json(const std::vector<TrainingRun>& runs);
 /// run,step,tokens,loss,validation_loss,lr,weight_decay,grad_norm,tokens_per_second,zero_fraction,flip_fraction,mfu,memory_bytes,loss_scale

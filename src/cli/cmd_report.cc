@@ -11,7 +11,7 @@ namespace spectra::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> runs, samples;
+  std::vector<std::string> runs, samples, quantized;
   std::string out, title = "Spectra report";
 };
 
@@ -30,9 +30,11 @@ void run_report(const Options& options) {
   for (const std::string& path : options.runs) runs.push_back(analysis::read_run(path));
   std::vector<analysis::Sample> samples;
   for (const std::string& path : options.samples) samples.push_back(read_sample(path));
+  std::vector<analysis::QuantizedModel> quantized;
+  for (const std::string& path : options.quantized) quantized.push_back(analysis::read_quantized(path));
   const fs::path html = options.out;
   if (html.has_parent_path()) fs::create_directories(html.parent_path());
-  write_file(html, analysis::report_html(runs, samples, options.title));
+  write_file(html, analysis::report_html(runs, samples, options.title, quantized));
   write_file(fs::path(html).replace_extension(".json"), analysis::report_json(runs));
   write_file(fs::path(html).replace_extension(".csv"), analysis::report_csv(runs));
   write_file(fs::path(html).replace_extension(".svg"), analysis::report_svg(runs));
@@ -50,14 +52,16 @@ void run_report(const Options& options) {
 
 Command make_report() {
   static Options options;
-  return {"report",
-          "compare training runs in one self-contained HTML file, with JSON, CSV and a picture beside it",
-          {{"RUN", "run directories that `spectra train` made", &options.runs, true},
-           {"-o,--out", "the HTML file; .json, .csv and .svg go beside it", &options.out, true},
-           {"--title", "heading of the page", &options.title},
-           {"--sample", "a file made by `spectra generate --json`, shown as text; may be repeated", &options.samples}},
-          [] { run_report(options); },
-          {"spectra report runs/float runs/ternary --out report.html"}};
+  return {
+      "report",
+      "compare training runs in one self-contained HTML file, with JSON, CSV and a picture beside it",
+      {{"RUN", "run directories that `spectra train` made", &options.runs, true},
+       {"-o,--out", "the HTML file; .json, .csv and .svg go beside it", &options.out, true},
+       {"--title", "heading of the page", &options.title},
+       {"--sample", "a file made by `spectra generate --json`, shown as text; may be repeated", &options.samples},
+       {"--quantized", "a file made by `spectra quantize --json`, shown as a map of errors; may be repeated", &options.quantized}},
+      [] { run_report(options); },
+      {"spectra report runs/float runs/ternary --out report.html"}};
 }
 
 }  // namespace spectra::cli

@@ -214,6 +214,7 @@ void Run::solve_step(Step step, int64_t block, MomentSums* sums, FinishedBlock& 
   Factor factor;
   Moments moments;
   if (sums != nullptr) timed(kHessians, 0, [&] { moments = sums->moments(); });
+  progress_->clear();  // factorize() may warn
   const Stopwatch watch;
   const bool factored = job_.options.method != Method::kRtn;
   const auto size = static_cast<double>(input_width(config_, step));

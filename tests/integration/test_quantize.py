@@ -31,7 +31,7 @@ class Quantize(Case):
     def own_text(self):
         """A text that the model knows: what it tells itself."""
         file = self.directory / "told.txt"
-        told = [spectra_json("generate", self.model, "--prompt", "Once upon a time", "--max-tokens", 400, "--temperature", 1, "--seed",
+        told = [spectra_json("generate", self.model, "--prompt", "Once upon a time", "--max-tokens", 400, "--temperature", 1, "--threads", 1, "--seed",
                              seed)["text"] for seed in range(40)]
         file.write_text("\n\n\n".join(told))
         return file
