@@ -9,20 +9,16 @@ using ops::Tensor;
 
 namespace {
 
-constexpr int64_t kPanels = 4;
-constexpr int64_t kSmallest = 512;  // columns: below, products of panels are too small to be fast
-constexpr int64_t kUnit = 64;       // columns: panels begin at cache lines
+/// Columns of a panel, but the last: narrow ones leave out nearly half of the work, and products with them are still fast.
+constexpr int64_t kPanel = 256;
 
-/// Columns of all panels but the last.
-int64_t panel_width(int64_t size) { return size < kSmallest ? size : ((size + kPanels - 1) / kPanels + kUnit - 1) / kUnit * kUnit; }
 size_t square_bytes(int64_t size) { return static_cast<size_t>(size * size) * sizeof(float); }
 
 /// Elements of H that are summed.
 double summed(int64_t size) {
-  const int64_t width = panel_width(size);
   double elements = 0;
-  for (int64_t begin = 0; begin < size; begin += width)
-    elements += static_cast<double>(std::min(width, size - begin)) * static_cast<double>(size - begin);
+  for (int64_t begin = 0; begin < size; begin += kPanel)
+    elements += static_cast<double>(std::min(kPanel, size - begin)) * static_cast<double>(size - begin);
   return elements;
 }
 
@@ -48,8 +44,7 @@ uint64_t MomentSums::bytes(int64_t size, bool mixed) {
 }
 
 MomentSums::MomentSums(ops::Backend& backend, int64_t size, bool mixed) : backend_(backend), size_(size) {
-  const int64_t width = panel_width(size);
-  for (int64_t begin = 0; begin < size; begin += width) panels_.push_back({begin, std::min(width, size - begin), {}, {}});
+  for (int64_t begin = 0; begin < size; begin += kPanel) panels_.push_back({begin, std::min(kPanel, size - begin), {}, {}});
   for (size_t i = 0; i < panels_.size(); ++i)
     for (size_t j = i; j < panels_.size(); ++j)
       panels_[i].sums.push_back(backend.allocate(static_cast<size_t>(panels_[i].width * panels_[j].width) * sizeof(float)));

@@ -98,7 +98,8 @@ Run::Run(const Job& job)
                                 config_);
   if (job_.sequence == 0) {
     job_.sequence = std::min(kSequence, config_.max_position);
-    if (job_.sequence < kSequence) log_info("sequences of {} tokens: the model's context is no longer", job_.sequence);
+    if (job_.sequence < kSequence && !job_.calibration.empty())
+      log_info("sequences of {} tokens: the model's context is no longer", job_.sequence);
   }
   if (job_.sequence > config_.max_position)
     throw Error(Exit::kUsage, fmt::format("--sequence {} is longer than the model's context", job_.sequence),
