@@ -6,7 +6,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
 
+#include "base/error.h"
 #include "base/log.h"
 
 namespace spectra {
@@ -105,6 +109,20 @@ std::string scaled(uint64_t value, const char* const* units, int count, const ch
 std::string format_bytes(uint64_t bytes) {
   static const char* const kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
   return scaled(bytes, kUnits, 6, " ");
+}
+
+uint64_t parse_bytes(const std::string& text, const std::string& option) {
+  static const std::pair<const char*, double> kUnits[] = {{"B", 1},        {"kB", 1e3},     {"KB", 1e3},     {"MB", 1e6},
+                                                          {"GB", 1e9},     {"TB", 1e12},    {"KiB", 0x1p10}, {"MiB", 0x1p20},
+                                                          {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"", 0x1p20}};
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  while (*end == ' ') ++end;
+  for (const auto& [unit, factor] : kUnits)
+    if (end != text.c_str() && std::string_view(end) == unit && value >= 0 && value * factor < 0x1p60)
+      return static_cast<uint64_t>(value * factor);
+  throw Error(Exit::kUsage, fmt::format("{} {} is no amount of memory", option, text),
+              "allowed: a number and B, kB, MB, GB, KiB, MiB or GiB, as 4GiB; a number alone counts MiB");
 }
 
 std::string format_count(uint64_t count) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/system.h"
 #include "cli/command.h"
 #include "infer/generate.h"
@@ -15,20 +16,18 @@ namespace spectra::cli {
 namespace {
 
 struct Arguments {
-  std::string model, prompt, draft, activations = "auto", kv = "auto", head = "stored";
-  int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4, kv_memory = 0;
+  std::string model, prompt, draft, activations = "auto", kv = "auto", head = "stored", kv_memory;
+  int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::vector<std::string> stops;
   bool echo = false, huge_pages = false;
 };
 
-constexpr int64_t kLargestMiB = int64_t{1} << 40;
-
 infer::LoadOptions load_options(const Arguments& a) {
   return {.int8_head = a.head == "int8", .backing = a.huge_pages ? Backing::kHugePages : Backing::kMapped};
 }
 
-uint64_t kv_bytes(const Arguments& a) { return static_cast<uint64_t>(a.kv_memory) << 20; }
+uint64_t kv_bytes(const Arguments& a) { return a.kv_memory.empty() ? 0 : parse_bytes(a.kv_memory, "--kv-memory"); }
 
 infer::GenerateOptions options_of(const Arguments& a) {
   infer::GenerateOptions options;
@@ -47,8 +46,6 @@ infer::GenerateOptions options_of(const Arguments& a) {
     throw Error(Exit::kUsage, fmt::format("--max-tokens {} is out of range", a.max_tokens), "allowed: 0 or more");
   if (a.draft_tokens < 1)
     throw Error(Exit::kUsage, fmt::format("--draft-tokens {} is out of range", a.draft_tokens), "allowed: 1 or more");
-  if (a.kv_memory < 0 || a.kv_memory > kLargestMiB)
-    throw Error(Exit::kUsage, fmt::format("--kv-memory {} is out of range", a.kv_memory), "allowed: 1 or more MiB");
   require_memory(kv_bytes(a), "keys and values", "give --kv-memory less");
   if (a.temperature == 0 && (a.top_k > 0 || a.top_p < 1 || a.min_p > 0 || a.seed != 0))
     log_warning("--temperature is 0 (greedy): --top-k, --top-p, --min-p and --seed change nothing");
@@ -180,7 +177,8 @@ Command make_generate() {
        false,
        true,
        {"stored", "int8"}},
-      {"--kv-memory", "MiB for keys and values; 0 = what the whole context needs", &a.kv_memory, false, true},
+      {"--kv-memory", "memory for keys and values, as 4GiB or 500MB; empty = what the whole context needs", &a.kv_memory, false,
+       true},
   };
   command.run = [] { run(a); };
   command.examples = {"spectra generate model --prompt \"Once upon a time\"",

@@ -94,6 +94,7 @@ int64_t Batcher::submit(Request request) {
   r->scored = request.score_from < 0;
   r->score_from = std::max<int64_t>(request.score_from, 1);
   r->request = std::move(request);
+  r->request.sampling.penalize_from = r->prompt_size;
   const std::lock_guard lock(mutex_);
   r->id = next_id_++;
   submitted_.push_back(std::move(r));
@@ -238,6 +239,7 @@ void Batcher::admit(int64_t left) {
     r.prefix = match.last;
     totals_.reused_tokens += r.computed;
     r.count = 0;
+    if (r.request.on_start) r.request.on_start();
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
     if (const int64_t count = piece(r, left); count > 0) {

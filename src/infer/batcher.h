@@ -55,6 +55,8 @@ struct Request {
   /// Tokens of the prompt from this one on get logprobs too (the first never does); -1 = none. Only what is before them can be
   /// taken over from other requests.
   int64_t score_from = -1;
+  /// Called when it leaves the queue; again where it was preempted.
+  std::function<void()> on_start = nullptr;
   /// Those tokens; once, before the first one is drawn.
   std::function<void(const std::vector<Token>&)> on_prompt = nullptr;
   /// Every token that was drawn. Returning false ends the text here, as a stop string does.

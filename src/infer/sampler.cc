@@ -25,6 +25,12 @@ void validate(const Sampling& s) {
   require(s.min_p >= 0 && s.min_p <= 1, "min_p", s.min_p, "0 (off) to 1");
   require(s.repetition_penalty > 0 && std::isfinite(s.repetition_penalty), "repetition_penalty", s.repetition_penalty,
           "above 0; 1 is off, 1.1 is usual");
+  require(std::isfinite(s.presence_penalty), "presence_penalty", s.presence_penalty, "a number; 0 is off");
+  require(std::isfinite(s.frequency_penalty), "frequency_penalty", s.frequency_penalty, "a number; 0 is off");
+  for (const LogitBias& b : s.logit_bias) {
+    require(!std::isnan(b.bias), "logit_bias", b.bias, "a number");
+    require(b.token >= 0, "token of logit_bias", b.token, "0 or more");
+  }
 }
 
 void Sampler::set(const Sampling& sampling) {
@@ -35,13 +41,13 @@ void Sampler::set(const Sampling& sampling) {
 void Sampler::filter(std::span<const float> logits, std::span<const int32_t> seen) {
   const bool greedy = sampling_.temperature == 0;
   candidates_.clear();
-  if (greedy && sampling_.repetition_penalty == 1) {  // the same as below, without a list of all tokens
+  if (greedy && !changes_logits()) {  // the same as below, without a list of all tokens
     for (size_t i = 0; i < logits.size(); ++i)
       if (std::isfinite(logits[i]) && (candidates_.empty() || logits[i] > candidates_[0].logit))
         candidates_.assign(1, {logits[i], static_cast<int32_t>(i), 1});
   } else {
     for (size_t i = 0; i < logits.size(); ++i) candidates_.push_back({logits[i], static_cast<int32_t>(i), 1});
-    penalize(seen);
+    change_logits(seen);
     std::erase_if(candidates_, [](const Candidate& c) { return !std::isfinite(c.logit); });
   }
   if (candidates_.empty()) throw bad_input("the model's output is not a number: its weights are damaged or overflowed");
@@ -66,16 +72,30 @@ std::vector<double> Sampler::probabilities(size_t size) const {
   return p;
 }
 
-void Sampler::penalize(std::span<const int32_t> seen) {
-  if (sampling_.repetition_penalty == 1) return;
-  const auto penalty = static_cast<float>(sampling_.repetition_penalty);
-  std::vector<bool> done(candidates_.size());
-  for (const int32_t token : seen) {
-    const auto i = static_cast<size_t>(token);
-    if (i >= done.size() || done[i]) continue;
-    done[i] = true;
+bool Sampler::changes_logits() const {
+  return sampling_.repetition_penalty != 1 || sampling_.presence_penalty != 0 || sampling_.frequency_penalty != 0 ||
+         !sampling_.logit_bias.empty();
+}
+
+/// candidates_[i] still is token i.
+void Sampler::change_logits(std::span<const int32_t> seen) {
+  if (!changes_logits()) return;
+  for (const LogitBias& b : sampling_.logit_bias)
+    if (static_cast<size_t>(b.token) < candidates_.size())
+      candidates_[static_cast<size_t>(b.token)].logit += static_cast<float>(b.bias);
+  const auto repetition = static_cast<float>(sampling_.repetition_penalty),
+             presence = static_cast<float>(sampling_.presence_penalty), frequency = static_cast<float>(sampling_.frequency_penalty);
+  std::vector<bool> repeated(candidates_.size()), present(candidates_.size());
+  for (size_t at = 0; at < seen.size(); ++at) {
+    const auto i = static_cast<size_t>(seen[at]);
+    if (i >= candidates_.size()) continue;
     float& logit = candidates_[i].logit;
-    logit = logit > 0 ? logit / penalty : logit * penalty;
+    if (!repeated[i]) logit = logit > 0 ? logit / repetition : logit * repetition;
+    repeated[i] = true;
+    if (static_cast<int64_t>(at) < sampling_.penalize_from) continue;
+    if (!present[i]) logit -= presence;
+    present[i] = true;
+    logit -= frequency;
   }
 }
 

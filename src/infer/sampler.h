@@ -7,9 +7,18 @@
 
 namespace spectra::infer {
 
+struct LogitBias {
+  int32_t token;
+  double bias;
+};
+
 /// Applied in this order; each filter sees the probabilities that the one before left, as in transformers.
 struct Sampling {
+  std::vector<LogitBias> logit_bias = {};  ///< added to logits
   double repetition_penalty = 1;  ///< > 0; logits of tokens seen: divided where positive, else multiplied (Keskar et al. 2019)
+  double presence_penalty = 0;    ///< subtracted from logits of tokens among those seen from `penalize_from` on
+  double frequency_penalty = 0;   ///< subtracted once for each time they are there
+  int64_t penalize_from = 0;      ///< what was seen before, the prompt, does not count for these two
   double temperature = 0;         ///< logits / temperature; 0 = greedy: the largest logit, no filter applies
   int64_t top_k = 0;              ///< only the k most probable; 0 = all
   double top_p = 1;               ///< only the fewest most probable that together reach p (Holtzman et al. 2020)
@@ -46,7 +55,8 @@ class Sampler {
     int32_t token;
     double weight;  ///< exp((logit - largest) / temperature)
   };
-  void penalize(std::span<const int32_t> seen);
+  bool changes_logits() const;
+  void change_logits(std::span<const int32_t> seen);
   void keep_top_k();
   void keep_top_p();
 

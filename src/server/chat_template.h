@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Messages of a chat as one prompt: by the Jinja template of tokenizer_config.json, or plainly for base models, which have none.
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace spectra::server {
+
+struct RenderedChat {
+  std::string text;
+  std::vector<std::string> stops;  ///< beside the request's own
+  bool begins_itself = false;      ///< no BOS is to be added
+};
+
+namespace jinja {
+class Template;
+}
+
+class ChatTemplate {
+ public:
+  /// Reads `chat_template` of tokenizer_config.json. Throws Error where it uses what jinja/template.h does not have.
+  static ChatTemplate load(const fs::path& directory);
+
+  bool plain() const { return template_ == nullptr; }
+
+  /// `messages`: [{"role": "system" | "user" | "assistant" | ..., "content": "..." or [{"type": "text", "text": "..."}]}]. Throws
+  /// ApiError (400) naming the message that is wrong, or what the template refuses.
+  ///
+  /// Without a template: each system message and a blank line, each other one as "User: ..." or "Assistant: ..." and a blank line,
+  /// then "Assistant:". The text ends before the next "\n\nUser:".
+  RenderedChat render(const nlohmann::json& messages) const;
+
+ private:
+  std::shared_ptr<const jinja::Template> template_;
+  std::string bos_, eos_;
+};
+
+}  // namespace spectra::server

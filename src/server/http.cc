@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/http.h"
+
+#include <microhttpd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "server/listen.h"
+#include "server/watcher.h"
+
+namespace spectra::server {
+namespace {
+
+using Handle = std::shared_ptr<Exchange>;  // what libmicrohttpd keeps for a request: a pointer to one of these
+
+int socket_of(MHD_Connection* connection) {
+  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+std::string header(MHD_Connection* connection, const char* name) {
+  const char* value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+void Exchange::wake() {
+  if (!suspended_) return;
+  suspended_ = false;
+  MHD_resume_connection(connection_);
+}
+
+void Exchange::reply(int status, std::string body, Headers headers) {
+  const std::lock_guard lock(mutex_);
+  if (begun_ || gone_) return;
+  begun_ = ended_ = true;
+  status_ = status;
+  headers_ = std::move(headers);
+  pending_ = std::move(body);
+  wake();
+}
+
+void Exchange::begin(Headers headers) {
+  const std::lock_guard lock(mutex_);
+  if (begun_ || gone_) return;
+  begun_ = streamed_ = true;
+  status_ = MHD_HTTP_OK;
+  headers_ = std::move(headers);
+  wake();
+}
+
+void Exchange::write(std::string_view piece) {
+  const std::lock_guard lock(mutex_);
+  if (!streamed_ || ended_ || gone_) return;
+  pending_.append(piece);
+  wake();
+}
+
+void Exchange::end() {
+  const std::lock_guard lock(mutex_);
+  if (!streamed_ || gone_) return;
+  ended_ = true;
+  wake();
+}
+
+void Exchange::on_disconnect(std::function<void()> call) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!gone_) {
+      left_ = std::move(call);
+      return;
+    }
+  }
+  call();
+}
+
+void Exchange::leave() {
+  std::function<void()> call;
+  {
+    const std::lock_guard lock(mutex_);
+    gone_ = true;
+    if (!ended_) call = std::move(left_);
+    left_ = nullptr;
+    wake();
+  }
+  if (call) call();
+}
+
+struct HttpServer::Impl {
+  HttpLimits limits;
+  Handler handler;
+  Answered answered;
+  Watcher watcher;
+  int port = 0;
+  bool loopback = false;
+  MHD_Daemon* daemon = nullptr;
+  std::atomic<bool> closing = false;
+  bool quiet = false;  // listens no more
+
+  Impl(const HttpLimits& l, Handler h, Answered a)
+      : limits(l), handler(std::move(h)), answered(std::move(a)), watcher(l.request_time) {}
+
+  /// Lets libmicrohttpd forget the connection until wake(). Under the exchange's lock.
+  void suspend(const Handle& exchange) {
+    exchange->suspended_ = true;
+    MHD_suspend_connection(exchange->connection_);
+    if (std::exchange(exchange->watched_, true)) return;
+    watcher.watch(socket_of(exchange->connection_), [weak = std::weak_ptr(exchange)] {
+      if (const Handle e = weak.lock()) e->leave();
+    });
+    if (!closing) return;  // else nobody may wake it: either the watcher's leave_all() came after watch(), or this sees it
+    exchange->gone_ = true;
+    exchange->wake();
+  }
+
+  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url, const char* method, const char*,
+                               const char* data, size_t* size, void** state) try {
+    return static_cast<Impl*>(self)->receive(connection, url, method, data, size, state);
+  } catch (...) {
+    return MHD_NO;  // out of memory: the connection is closed
+  }
+
+  MHD_Result receive(MHD_Connection* connection, const char* url, const char* method, const char* data, size_t* size,
+                     void** state) {
+    if (closing) return MHD_NO;
+    if (*state == nullptr) return start(connection, url, method, state);
+    const Handle exchange = *static_cast<Handle*>(*state);
+    if (*size > 0) {
+      if (exchange->request_.body.size() + *size > limits.body_bytes) return MHD_NO;
+      exchange->request_.body.append(data, *size);
+      *size = 0;
+      return MHD_YES;
+    }
+    if (!std::exchange(exchange->dispatched_, true)) {
+      watcher.answering(socket_of(connection));
+      exchange->since_ = std::chrono::steady_clock::now();
+      handler(exchange);
+    }
+    const std::lock_guard lock(exchange->mutex_);
+    if (exchange->gone_) return MHD_NO;
+    if (exchange->begun_) return answer(exchange);
+    suspend(exchange);
+    return MHD_YES;
+  }
+
+  MHD_Result start(MHD_Connection* connection, const char* url, const char* method, void** state) {
+    if (const std::string length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+        !length.empty() && std::strtoull(length.c_str(), nullptr, 10) > limits.body_bytes)
+      return refuse(connection);
+    auto exchange = std::make_shared<Exchange>();
+    exchange->connection_ = connection;
+    exchange->request_ = {
+        method, url, header(connection, MHD_HTTP_HEADER_AUTHORIZATION), header(connection, MHD_HTTP_HEADER_ORIGIN), {}};
+    *state = new Handle(std::move(exchange));
+    return MHD_YES;
+  }
+
+  /// The body is not read; libmicrohttpd closes the connection after the answer.
+  MHD_Result refuse(MHD_Connection* connection) const {
+    std::string body = fmt::format(
+        R"({{"error":{{"message":"the request is larger than {} bytes","type":"invalid_request_error","param":null,"code":"too_large"}}}})",
+        limits.body_bytes);
+    MHD_Response* response = MHD_create_response_from_buffer(body.size(), body.data(), MHD_RESPMEM_MUST_COPY);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    const MHD_Result result = MHD_queue_response(connection, MHD_HTTP_CONTENT_TOO_LARGE, response);
+    MHD_destroy_response(response);
+    return result;
+  }
+
+  /// Under the exchange's lock.
+  MHD_Result answer(const Handle& exchange) {
+    MHD_Response* response = nullptr;
+    if (exchange->streamed_) {
+      constexpr size_t kBlock = 16 << 10;
+      response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlock, read, new Reader{*this, exchange},
+                                                   [](void* reader) { delete static_cast<Reader*>(reader); });
+    } else {
+      response = MHD_create_response_from_buffer(exchange->pending_.size(), exchange->pending_.data(), MHD_RESPMEM_MUST_COPY);
+    }
+    if (response == nullptr) return MHD_NO;
+    for (const auto& [name, value] : exchange->headers_) MHD_add_response_header(response, name.c_str(), value.c_str());
+    const MHD_Result result = MHD_queue_response(exchange->connection_, static_cast<unsigned>(exchange->status_), response);
+    MHD_destroy_response(response);
+    return result;
+  }
+
+  struct Reader {
+    Impl& server;
+    Handle exchange;
+  };
+  /// Moves what was written into libmicrohttpd's buffer.
+  static ssize_t read(void* state, uint64_t, char* buffer, size_t size) {
+    const Reader& reader = *static_cast<Reader*>(state);
+    Exchange& e = *reader.exchange;
+    const std::lock_guard lock(e.mutex_);
+    if (e.gone_) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (e.pending_.empty()) {
+      if (e.ended_) return MHD_CONTENT_READER_END_OF_STREAM;
+      reader.server.suspend(reader.exchange);
+      return 0;
+    }
+    const size_t count = std::min(size, e.pending_.size() - e.taken_);
+    std::memcpy(buffer, e.pending_.data() + e.taken_, count);
+    e.taken_ += count;
+    if (e.taken_ == e.pending_.size()) {
+      e.pending_.clear();
+      e.taken_ = 0;
+    }
+    return static_cast<ssize_t>(count);
+  }
+
+  static void on_completed(void* self, MHD_Connection* connection, void** state, MHD_RequestTerminationCode code) {
+    if (*state == nullptr) return;
+    const std::unique_ptr<Handle> handle(static_cast<Handle*>(*state));
+    *state = nullptr;
+    Impl& impl = *static_cast<Impl*>(self);
+    impl.watcher.reading(socket_of(connection));
+    Exchange& e = **handle;
+    int status = 0;
+    {
+      const std::lock_guard lock(e.mutex_);
+      e.suspended_ = false;
+      if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && e.ended_) status = e.status_;
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - e.since_;
+    if (e.dispatched_) impl.answered(e.request_, status, seconds.count());
+    e.leave();
+  }
+
+  static void on_connection(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
+    Watcher& watcher = static_cast<Impl*>(self)->watcher;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+      watcher.reading(socket_of(connection));
+    else
+      watcher.closed(socket_of(connection));
+  }
+};
+
+HttpServer::HttpServer(const std::string& host, int port, const HttpLimits& limits, Handler handler, Answered answered)
+    : impl_(std::make_unique<Impl>(limits, std::move(handler), std::move(answered))) {
+  const int socket = listen_on(host, port);
+  impl_->port = port_of(socket);
+  impl_->loopback = is_loopback(socket);
+  impl_->daemon =
+      MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, nullptr, nullptr,
+                       &Impl::on_request, impl_.get(), MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_CONNECTION_LIMIT,
+                       limits.connections, MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.idle_time.count()),
+                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.header_bytes, MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed,
+                       impl_.get(), MHD_OPTION_NOTIFY_CONNECTION, &Impl::on_connection, impl_.get(), MHD_OPTION_END);
+  if (impl_->daemon != nullptr) return;
+  ::close(socket);
+  throw Error(Exit::kFailed, "the HTTP server could not be started");
+}
+
+HttpServer::~HttpServer() {
+  stop_listening();
+  impl_->closing = true;
+  impl_->watcher.leave_all();
+  MHD_stop_daemon(impl_->daemon);
+}
+
+int HttpServer::port() const { return impl_->port; }
+
+bool HttpServer::loopback() const { return impl_->loopback; }
+
+int64_t HttpServer::connections() const {
+  return MHD_get_daemon_info(impl_->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+void HttpServer::stop_listening() {
+  if (std::exchange(impl_->quiet, true)) return;
+  if (const MHD_socket socket = MHD_quiesce_daemon(impl_->daemon); socket != MHD_INVALID_SOCKET) ::close(socket);
+}
+
+}  // namespace spectra::server

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// HTTP/1.1 over libmicrohttpd: one thread that waits for all sockets, one that watches for clients that left or are too slow. Knows
+// nothing of what is served. libmicrohttpd parses headers within a fixed memory a connection (431 beyond it), answers
+// "Expect: 100-continue", and asks for a streamed body only when its socket takes more.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+struct MHD_Connection;
+
+namespace spectra::server {
+
+struct HttpRequest {
+  std::string method, path;   ///< path without the query
+  std::string authorization;  ///< header; "" = none
+  std::string origin;         ///< header; "" = none
+  std::string body;
+};
+
+using Headers = std::map<std::string, std::string>;
+
+/// One request and its answer. Answered from any thread, at any time: reply(), or begin() and then any number of write() and one
+/// end(). Calls after the client left do nothing.
+class Exchange {
+ public:
+  const HttpRequest& request() const { return request_; }
+
+  void reply(int status, std::string body, Headers headers);
+  /// Begins an answer of unknown length with status 200.
+  void begin(Headers headers);
+  void write(std::string_view piece);
+  void end();
+
+  /// Called once, from another thread, when the client left before the answer was complete; at once where it has left already.
+  void on_disconnect(std::function<void()> call);
+
+ private:
+  friend class HttpServer;
+
+  void wake();   // under the lock
+  void leave();  // the client left
+
+  HttpRequest request_;
+  std::mutex mutex_;  // of what follows
+  MHD_Connection* connection_ = nullptr;
+  bool dispatched_ = false;  // the handler has seen it
+  bool suspended_ = false;   // libmicrohttpd waits for wake()
+  bool watched_ = false;
+  bool gone_ = false;                   // the client left
+  bool begun_ = false, ended_ = false;  // the answer
+  bool streamed_ = false;
+  int status_ = 0;
+  std::chrono::steady_clock::time_point since_;
+  Headers headers_;
+  std::string pending_;  // of the body, not yet taken
+  size_t taken_ = 0;     // bytes of pending_
+  std::function<void()> left_;
+};
+
+struct HttpLimits {
+  size_t header_bytes = 32 << 10;  ///< memory of a connection
+  size_t body_bytes = 8 << 20;     ///< larger: 413, or a closed connection where the length was not announced
+  unsigned connections = 8192;
+  std::chrono::seconds request_time{60};  ///< from the connection, or the last answer, to the last byte of the next request
+  std::chrono::seconds idle_time{60};     ///< without a byte moved while an answer is sent
+};
+
+class HttpServer {
+ public:
+  /// Called by the thread of the sockets, which it must not hold up; must not throw.
+  using Handler = std::function<void(std::shared_ptr<Exchange>)>;
+
+  /// Called when an answer was sent, or (status 0) the client left before. `seconds`: since its request was complete.
+  using Answered = std::function<void(const HttpRequest&, int status, double seconds)>;
+
+  /// Listens. `host`: an address or a name; `port` 0 = any free one. Throws Error where it cannot.
+  HttpServer(const std::string& host, int port, const HttpLimits& limits, Handler handler, Answered answered);
+  /// Closes all connections.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  int port() const;
+  bool loopback() const;  ///< only programs of this machine reach it
+  int64_t connections() const;
+  /// Takes no new connections; those there are stay.
+  void stop_listening();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spectra::server

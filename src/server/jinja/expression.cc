@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/jinja/expression.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <initializer_list>
+#include <utility>
+
+#include "server/jinja/functions.h"
+
+namespace spectra::server::jinja {
+namespace {
+
+constexpr int kMaxDepth = 100;
+
+Json undefined() { return Json(Json::value_t::discarded); }
+
+Expression constant(Json value) {
+  return [value = std::move(value)](Scope&) { return value; };
+}
+
+Expression binary_of(std::string sign, Expression a, Expression b) {
+  return [sign = std::move(sign), a = std::move(a), b = std::move(b)](Scope& s) {
+    s.step();
+    return binary(sign, a(s), b(s));
+  };
+}
+
+Arguments values(const std::vector<Expression>& expressions, Scope& scope) {
+  Arguments result;
+  for (const Expression& e : expressions) result.push_back(e(scope));
+  return result;
+}
+
+}  // namespace
+
+ExpressionParser::Depth::Depth(ExpressionParser& parser) : parser_(parser) {
+  if (++parser_.depth_ > kMaxDepth) parser_.fail("nested too deeply");
+}
+
+const Lexeme& ExpressionParser::peek() const {
+  static const Lexeme kEnd = {Kind::kEnd, "the end", 0};
+  return done() ? kEnd : lexemes_[at_];
+}
+
+bool ExpressionParser::take(const char* text) {
+  if (done() || peek().text != text || peek().kind == Kind::kString || peek().kind == Kind::kText) return false;
+  ++at_;
+  return true;
+}
+
+void ExpressionParser::expect(const char* text) {
+  if (!take(text)) fail(fmt::format("expected \"{}\", found \"{}\"", text, peek().text));
+}
+
+Lexeme ExpressionParser::next() {
+  if (done()) fail("it ends too early");
+  return lexemes_[at_++];
+}
+
+std::string ExpressionParser::name() {
+  if (peek().kind != Kind::kName) fail(fmt::format("expected a name, found \"{}\"", peek().text));
+  return next().text;
+}
+
+void ExpressionParser::fail(const std::string& what) const {
+  const int line = lexemes_.empty() ? 0 : lexemes_[std::min(at_, lexemes_.size() - 1)].line;
+  throw TemplateError(fmt::format("line {}: {}", line, what));
+}
+
+Expression ExpressionParser::expression() {
+  const Depth depth(*this);
+  Expression value = condition();
+  if (!take("if")) return value;
+  Expression when = condition();
+  Expression otherwise = take("else") ? expression() : constant(undefined());
+  return [value, when, otherwise](Scope& s) { return truth(when(s)) ? value(s) : otherwise(s); };
+}
+
+Expression ExpressionParser::condition() {
+  Expression a = both();
+  while (take("or")) {
+    Expression b = both();
+    a = [a, b](Scope& s) {
+      const Json first = a(s);
+      return truth(first) ? first : b(s);
+    };
+  }
+  return a;
+}
+
+Expression ExpressionParser::both() {
+  Expression a = negation();
+  while (take("and")) {
+    Expression b = negation();
+    a = [a, b](Scope& s) {
+      const Json first = a(s);
+      return truth(first) ? b(s) : first;
+    };
+  }
+  return a;
+}
+
+Expression ExpressionParser::negation() {
+  const Depth depth(*this);
+  if (!take("not")) return comparison();
+  Expression a = negation();
+  return [a](Scope& s) { return Json(!truth(a(s))); };
+}
+
+Expression ExpressionParser::comparison() {
+  Expression a = joined();
+  for (;;) {
+    const std::string sign = peek().kind == Kind::kSign ? peek().text : "";
+    if (sign == "==" || sign == "!=" || sign == "<" || sign == ">" || sign == "<=" || sign == ">=") {
+      next();
+      a = binary_of(sign, a, joined());
+    } else if (take("in")) {
+      a = binary_of("in", a, joined());
+    } else if (take("not")) {
+      expect("in");
+      Expression found = binary_of("in", a, joined());
+      a = [found](Scope& s) { return Json(!found(s).get<bool>()); };
+    } else if (take("is")) {
+      a = is_test_of(a);
+    } else {
+      return a;
+    }
+  }
+}
+
+Expression ExpressionParser::is_test_of(Expression value) {
+  const bool negated = take("not");
+  const std::string test_name = name();
+  if (!is_test(test_name)) fail(fmt::format("the test \"{}\" is not supported", test_name));
+  return [value, negated, test_name](Scope& s) { return Json(test(test_name, value(s)) != negated); };
+}
+
+Expression ExpressionParser::joined() {
+  Expression a = sum();
+  while (take("~")) a = binary_of("~", a, sum());
+  return a;
+}
+
+Expression ExpressionParser::sum() {
+  Expression a = product();
+  for (;;) {
+    if (take("+"))
+      a = binary_of("+", a, product());
+    else if (take("-"))
+      a = binary_of("-", a, product());
+    else
+      return a;
+  }
+}
+
+Expression ExpressionParser::product() {
+  Expression a = sign();
+  for (;;) {
+    const std::string which = peek().kind == Kind::kSign ? peek().text : "";
+    if (which != "*" && which != "/" && which != "//" && which != "%") return a;
+    next();
+    a = binary_of(which, a, sign());
+  }
+}
+
+Expression ExpressionParser::sign() {
+  const Depth depth(*this);
+  if (take("-")) return binary_of("-", constant(0), sign());
+  if (take("+")) return sign();
+  return postfix();
+}
+
+Expression ExpressionParser::postfix() {
+  Expression value = primary();
+  for (;;) {
+    if (take(".")) {
+      const std::string member_name = name();
+      if (take("(")) {
+        if (!is_method(member_name)) fail(fmt::format("the method \"{}\" is not supported", member_name));
+        value = [value, member_name, list = arguments()](Scope& s) {
+          s.step();
+          return method(member_name, value(s), values(list, s));
+        };
+      } else {
+        value = [value, member_name](Scope& s) { return member(value(s), member_name); };
+      }
+    } else if (take("[")) {
+      value = index_of(value);
+    } else if (take("|")) {
+      const std::string filter_name = name();
+      if (!is_filter(filter_name)) fail(fmt::format("the filter \"{}\" is not supported", filter_name));
+      std::vector<std::pair<std::string, Expression>> named;  // tojson(indent=4): as if it were the first
+      std::vector<Expression> list;
+      if (take("(")) list = arguments(&named);
+      for (auto& [key, expression] : named) list.push_back(expression);
+      value = [value, filter_name, list](Scope& s) {
+        s.step();
+        return filter(filter_name, value(s), values(list, s));
+      };
+    } else {
+      return value;
+    }
+  }
+}
+
+Expression ExpressionParser::index_of(Expression value) {
+  Expression bounds[3] = {constant(undefined()), constant(undefined()), constant(undefined())};
+  size_t colons = 0;
+  while (!take("]")) {
+    if (take(":")) {
+      if (++colons > 2) fail("a slice has too many colons");
+    } else {
+      bounds[colons] = expression();
+    }
+  }
+  if (colons == 0) return [value, index = bounds[0]](Scope& s) { return member(value(s), index(s)); };
+  return [value, b = bounds[0], e = bounds[1], step = bounds[2]](Scope& s) {
+    s.step();
+    return slice(value(s), b(s), e(s), step(s));
+  };
+}
+
+Expression ExpressionParser::primary() {
+  const Depth depth(*this);
+  if (take("(")) {
+    Expression first = expression();
+    if (!take(",")) {
+      expect(")");
+      return first;
+    }
+    Expression rest = list(")");
+    return [first, rest](Scope& s) { return binary("+", Json::array({first(s)}), rest(s)); };
+  }
+  if (take("[")) return list("]");
+  if (take("{")) return object();
+  const Lexeme lexeme = next();
+  if (lexeme.kind == Kind::kString) {
+    std::string text = lexeme.text;
+    while (peek().kind == Kind::kString) text += next().text;  // as Python joins neighbours
+    return constant(text);
+  }
+  if (lexeme.kind == Kind::kNumber)
+    return constant(lexeme.text.find('.') == std::string::npos ? Json(std::atoll(lexeme.text.c_str()))
+                                                               : Json(std::atof(lexeme.text.c_str())));
+  if (lexeme.kind != Kind::kName) fail(fmt::format("\"{}\" begins no expression", lexeme.text));
+  for (const auto& [word, value] : std::initializer_list<std::pair<const char*, Json>>{
+           {"true", true}, {"True", true}, {"false", false}, {"False", false}, {"none", nullptr}, {"None", nullptr}})
+    if (lexeme.text == word) return constant(value);
+  if (take("(")) return call_of(lexeme.text);
+  return [variable = lexeme.text](Scope& s) { return s.get(variable); };
+}
+
+Expression ExpressionParser::list(const char* close) {
+  std::vector<Expression> items;
+  while (!take(close)) {
+    items.push_back(expression());
+    if (!take(",") && !(peek().text == close)) fail(fmt::format("expected \",\" or \"{}\"", close));
+  }
+  return [items](Scope& s) {
+    Json result = Json::array();
+    for (const Expression& item : items) result.push_back(item(s));
+    return result;
+  };
+}
+
+Expression ExpressionParser::object() {
+  std::vector<std::pair<Expression, Expression>> members;
+  while (!take("}")) {
+    Expression key = expression();
+    expect(":");
+    members.emplace_back(std::move(key), expression());
+    if (!take(",") && peek().text != "}") fail("expected \",\" or \"}\"");
+  }
+  return [members](Scope& s) {
+    Json result = Json::object();
+    for (const auto& [key, value] : members) result[text_of(key(s))] = value(s);
+    return result;
+  };
+}
+
+Expression ExpressionParser::call_of(const std::string& function_name) {
+  if (!is_function(function_name)) fail(fmt::format("the function \"{}\" is not supported", function_name));
+  std::vector<std::pair<std::string, Expression>> named;
+  const std::vector<Expression> list = arguments(&named);
+  return [function_name, list, named](Scope& s) {
+    s.step();
+    Json by_name = Json::object();
+    for (const auto& [key, value] : named) by_name[key] = value(s);
+    return function(function_name, values(list, s), by_name);
+  };
+}
+
+std::vector<Expression> ExpressionParser::arguments(std::vector<std::pair<std::string, Expression>>* named) {
+  std::vector<Expression> result;
+  while (!take(")")) {
+    const bool keyword = peek().kind == Kind::kName && at_ + 1 < lexemes_.size() && lexemes_[at_ + 1].text == "=" &&
+                         lexemes_[at_ + 1].kind == Kind::kSign;
+    if (keyword && named == nullptr) fail("arguments by name are not supported here");
+    if (keyword) {
+      const std::string key = name();
+      expect("=");
+      named->emplace_back(key, expression());
+    } else {
+      result.push_back(expression());
+    }
+    if (!take(",") && peek().text != ")") fail("expected \",\" or \")\"");
+  }
+  return result;
+}
+
+}  // namespace spectra::server::jinja

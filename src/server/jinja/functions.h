@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Filters, methods, tests and functions by name, and the operators on values.
+#include <string>
+#include <vector>
+
+#include "server/jinja/template.h"
+
+namespace spectra::server::jinja {
+
+using Arguments = std::vector<Json>;
+
+bool truth(const Json& value);
+/// As {{ value }} shows it. Undefined and none: "" and "None".
+std::string text_of(const Json& value);
+
+bool is_filter(const std::string& name);
+bool is_method(const std::string& name);
+bool is_test(const std::string& name);
+bool is_function(const std::string& name);
+
+/// Throw TemplateError where value or arguments do not fit.
+Json filter(const std::string& name, const Json& value, const Arguments& arguments);
+Json method(const std::string& name, const Json& value, const Arguments& arguments);
+bool test(const std::string& name, const Json& value);
+Json function(const std::string& name, const Arguments& arguments, const Json& named);
+
+Json binary(const std::string& sign, const Json& a, const Json& b);
+/// value.name or value[index]; undefined where there is none.
+Json member(const Json& value, const Json& index);
+/// value[begin:end:step]; undefined bounds are open.
+Json slice(const Json& value, const Json& begin, const Json& end, const Json& step);
+
+}  // namespace spectra::server::jinja

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A template's source as functions that write it.
+#include <string>
+#include <vector>
+
+#include "server/jinja/template.h"
+
+namespace spectra::server::jinja {
+
+/// Throws TemplateError with the line.
+std::vector<Write> parse(const std::string& source);
+
+}  // namespace spectra::server::jinja

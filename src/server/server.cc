@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "server/api_error.h"
+#include "server/completion.h"
+#include "server/logprobs.h"
+#include "server/model_card.h"
+#include "server/page.h"
+
+namespace spectra::server {
+namespace {
+
+constexpr const char* kJson = "application/json";
+constexpr int kClientLeft = 499;  // as nginx counts it
+
+/// What may be asked of a path.
+struct Route {
+  const char* path;
+  const char* method;
+};
+constexpr Route kRoutes[] = {
+    {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"}, {"/v1/models", "GET"}, {"/tokenize", "POST"},
+    {"/detokenize", "POST"},     {"/tokenizer_info", "GET"},       {"/health", "GET"},    {"/metrics", "GET"}};
+constexpr std::string_view kModels = "/v1/models/";
+
+/// The path as metrics name it: few values, whatever clients send.
+std::string endpoint_of(const std::string& path) {
+  for (const Route& route : kRoutes)
+    if (path == route.path) return path;
+  if (path.starts_with(kModels)) return "/v1/models/";
+  return page_file(path) != nullptr ? "/" : "other";
+}
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+bool is_get(const HttpRequest& request) { return request.method == "GET" || request.method == "HEAD"; }
+
+}  // namespace
+
+Server::Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOptions& options)
+    : options_(options), models_(std::move(models)) {
+  for (size_t i = 0; i < models_.size(); ++i) {
+    for (size_t j = 0; j < i; ++j)
+      if (models_[i]->name == models_[j]->name)
+        throw Error(Exit::kUsage, fmt::format("two models are named {}", models_[i]->name), "name them: NAME=DIRECTORY");
+    cards_.push_back(std::async(std::launch::async, [model = models_[i].get()] {
+                       try {
+                         return dump(model_card(*model));
+                       } catch (const std::exception& error) {
+                         log_warning("{}: {}", model->name, error.what());
+                         return dump(model_entry(*model));
+                       }
+                     }).share());
+  }
+  scheduler_ = std::make_unique<Scheduler>(models_, metrics_, options.max_waiting);
+  http_ = std::make_unique<HttpServer>(
+      options.host, options.port, options.http, [this](const Handle& exchange) { handle(exchange); },
+      [this](const HttpRequest& request, int status, double seconds) { answered(request, status, seconds); });
+}
+
+Server::~Server() {
+  http_.reset();  // no more calls
+  scheduler_.reset();
+}
+
+std::string Server::url() const {
+  const bool v6 = options_.host.find(':') != std::string::npos;
+  return fmt::format("http://{}:{}", v6 ? "[" + options_.host + "]" : options_.host, http_->port());
+}
+
+bool Server::shut_down(std::chrono::milliseconds limit) {
+  draining_ = true;
+  http_->stop_listening();
+  return scheduler_->drain(limit);
+}
+
+Headers Server::headers(const char* type) const {
+  Headers result;
+  if (type != nullptr) result["Content-Type"] = type;
+  if (!options_.cors.empty()) {
+    result["Access-Control-Allow-Origin"] = options_.cors;
+    result["Vary"] = "Origin";
+  }
+  return result;
+}
+
+void Server::handle(const Handle& exchange) {
+  try {
+    route(exchange);
+  } catch (const ApiError& error) {
+    Headers h = headers(kJson);
+    if (error.status == 429 || error.status == 503) h["Retry-After"] = "1";
+    if (error.status == 401) h["WWW-Authenticate"] = "Bearer";
+    exchange->reply(error.status, error_json(error), std::move(h));
+  } catch (const std::exception& error) {
+    log_warning("{} failed: {}", endpoint_of(exchange->request().path), error.what());
+    exchange->reply(500, error_json(ApiError(500, error.what())), headers(kJson));
+  }
+}
+
+/// Compares digests, so that the time it takes tells nothing of the key.
+void Server::check_key(const HttpRequest& request) const {
+  if (options_.api_key.empty()) return;
+  const std::string wanted = sha256("Bearer " + options_.api_key), given = sha256(request.authorization);
+  if (CRYPTO_memcmp(wanted.data(), given.data(), wanted.size()) != 0)
+    throw ApiError(401, request.authorization.empty() ? "an API key is wanted: Authorization: Bearer KEY" : "the API key is wrong",
+                   "", "invalid_api_key");
+}
+
+void Server::route(const Handle& exchange) {
+  const HttpRequest& request = exchange->request();
+  const std::string& path = request.path;
+  if (request.method == "OPTIONS" && !options_.cors.empty()) {
+    Headers h = headers(nullptr);
+    h["Access-Control-Allow-Methods"] = "GET, POST";
+    h["Access-Control-Allow-Headers"] = "Authorization, Content-Type";
+    h["Access-Control-Max-Age"] = "600";
+    return exchange->reply(204, "", std::move(h));
+  }
+  for (const Route& r : kRoutes) {
+    if (path != r.path || request.method == r.method || (is_get(request) && std::string_view(r.method) == "GET")) continue;
+    throw ApiError(405, fmt::format("{} takes {}, not {}", path, r.method, request.method));
+  }
+  if (path == "/health") {
+    if (draining_) throw ApiError(503, "the server is shutting down", "", "shutting_down");
+    return exchange->reply(200, R"({"status":"ok"})", headers(kJson));
+  }
+  if (const PageFile* file = page_file(path); file != nullptr && is_get(request)) {
+    Headers h = headers(file->type);
+    h["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'";
+    return exchange->reply(200, std::string(file->text), std::move(h));
+  }
+  check_key(request);
+  if (path == "/v1/completions") return complete(exchange, false);
+  if (path == "/v1/chat/completions") return complete(exchange, true);
+  if (path == "/tokenize") return tokenize(exchange);
+  if (path == "/detokenize") return detokenize(exchange);
+  if (path == "/tokenizer_info") return tokenizer_info(exchange);
+  if (path == "/v1/models") return list_models(exchange);
+  if (path == "/metrics") return show_metrics(exchange);
+  if (path.starts_with(kModels) && is_get(request)) return show_model(exchange, path.substr(kModels.size()));
+  throw ApiError(404, fmt::format("there is no {} {}", request.method, path.substr(0, 100)), "", "not_found");
+}
+
+/// "" = the first one.
+size_t Server::model_of(const std::string& name) const {
+  if (name.empty()) return 0;
+  std::string names;
+  for (size_t i = 0; i < models_.size(); ++i) {
+    if (models_[i]->name == name) return i;
+    names += (i > 0 ? ", " : "") + models_[i]->name;
+  }
+  throw ApiError(404, fmt::format("there is no model \"{}\"; served: {}", name.substr(0, 100), names), "model", "model_not_found");
+}
+
+void Server::complete(const Handle& exchange, bool chat) {
+  const Fields body = Fields::parse(exchange->request().body);
+  const size_t index = model_of(body.text("model", ""));
+  ServedModel& model = *models_[index];
+  auto job = std::make_shared<Completion>(chat ? read_chat(body, model) : read_completion(body, model), model,
+                                          metrics_.of(model.name), exchange, headers(nullptr));
+  exchange->on_disconnect([this, weak = std::weak_ptr(job)] {
+    if (const auto j = weak.lock()) scheduler_->cancel(j);
+  });
+  scheduler_->add(index, std::move(job));
+}
+
+void Server::tokenize(const Handle& exchange) {
+  const Fields body = Fields::parse(exchange->request().body);
+  const ServedModel& model = *models_[model_of(body.text("model", ""))];
+  const char* field = body.has("content") ? "content" : "prompt";
+  if (!body.has(field)) body.fail("prompt", "is missing");
+  const std::vector<int32_t> ids = encode(body.text(field, ""), model, body.boolean("add_special_tokens", true), field);
+  exchange->reply(200, dump({{"count", ids.size()}, {"max_model_len", model.context}, {"tokens", ids}}), headers(kJson));
+}
+
+void Server::detokenize(const Handle& exchange) {
+  const Fields body = Fields::parse(exchange->request().body);
+  const ServedModel& model = *models_[model_of(body.text("model", ""))];
+  if (!body.has("tokens")) body.fail("tokens", "is missing");
+  const std::vector<int32_t> ids = body.ids("tokens");
+  exchange->reply(200, dump({{"prompt", text::sanitize_utf8(model.tokenizer.decode({ids.begin(), ids.end()}, true))}}),
+                  headers(kJson));
+}
+
+void Server::tokenizer_info(const Handle& exchange) {
+  const ServedModel& model = *models_[0];
+  const auto name = [&](int32_t id) { return id >= 0 ? Json(token_text(model.tokenizer, id)) : Json(); };
+  exchange->reply(200,
+                  dump({{"tokenizer_class", "PreTrainedTokenizerFast"},
+                        {"bos_token", name(model.tokenizer.bos())},
+                        {"eos_token", name(model.tokenizer.eos())},
+                        {"add_bos_token", model.tokenizer.adds_bos()},
+                        {"model_max_length", model.context},
+                        {"vocab_size", model.tokenizer.vocab_size()}}),
+                  headers(kJson));
+}
+
+void Server::list_models(const Handle& exchange) {
+  Json list = Json::array();
+  for (const auto& model : models_) list.push_back(model_entry(*model));
+  exchange->reply(200, dump({{"object", "list"}, {"data", list}}), headers(kJson));
+}
+
+/// The card is made from all weights when the server starts; until it is there, the entry alone.
+void Server::show_model(const Handle& exchange, const std::string& name) {
+  const size_t index = model_of(name);
+  const bool ready = cards_[index].wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  exchange->reply(200, ready ? cards_[index].get() : dump(model_entry(*models_[index])), headers(kJson));
+}
+
+void Server::show_metrics(const Handle& exchange) {
+  std::map<std::string, Gauges> gauges;
+  for (size_t i = 0; i < models_.size(); ++i) gauges[models_[i]->name] = scheduler_->gauges(i);
+  exchange->reply(200, metrics_.text(gauges, http_->connections(), clock_.seconds()),
+                  headers("text/plain; version=0.0.4; charset=utf-8"));
+}
+
+void Server::answered(const HttpRequest& request, int status, double seconds) {
+  const int code = status == 0 ? kClientLeft : status;
+  metrics_.answered(endpoint_of(request.path), code);
+  if (options_.log_requests) log_info("{} {} {} {:.3f} s", request.method, endpoint_of(request.path), code, seconds);
+}
+
+}  // namespace spectra::server

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What libmicrohttpd does not see: a client that closes its end while its answer is being made, and one that sends a byte now and
+// then for ever.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace spectra::server {
+
+class Watcher {
+ public:
+  using Call = std::function<void()>;
+
+  /// `request_time`: how long a connection may take to send a request.
+  explicit Watcher(std::chrono::milliseconds request_time);
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  /// A connection waits for a request from now on.
+  void reading(int socket);
+  /// Its request is complete: no limit until reading() again.
+  void answering(int socket);
+  /// Calls `left`, by the watcher's thread, when the client of a connection that is being answered closes its end.
+  void watch(int socket, Call left);
+  /// The socket is about to be closed.
+  void closed(int socket);
+  /// Calls all that are watched, as if their clients had left.
+  void leave_all();
+
+ private:
+  struct Connection {
+    std::chrono::steady_clock::time_point deadline;  // of its request; max() = none
+    Call left;
+  };
+  void run();
+  void drop_slow();
+
+  const std::chrono::milliseconds request_time_;
+  std::mutex mutex_;
+  std::map<int, Connection> connections_;
+  int epoll_, wake_;
+  std::thread thread_;
+};
+
+}  // namespace spectra::server
