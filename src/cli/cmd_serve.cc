@@ -20,7 +20,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> models;
   std::string host = "127.0.0.1", key_file, cors, kv_memory, activations = "auto", head = "stored";
-  int64_t port = 8080, max_concurrent = 32, max_waiting = 1024, context = 0, shutdown_time = 30;
+  int64_t port = 8080, max_concurrent = 32, max_waiting = 1024, context = 0, shutdown_time = 30, request_time = 60;
   bool log_requests = false, huge_pages = false;
 };
 
@@ -53,7 +53,9 @@ server::ServerOptions server_options(const Arguments& a) {
   require(a.max_waiting >= 1, "--max-waiting", a.max_waiting, "1 or more");
   require(a.context >= 0, "--context", a.context, "1 or more, or 0 for the model's");
   require(a.shutdown_time >= 0, "--shutdown-time", a.shutdown_time, "0 or more seconds");
+  require(a.request_time >= 1, "--request-time", a.request_time, "1 or more seconds");
   server::ServerOptions options;
+  options.http.request_time = std::chrono::seconds(a.request_time);
   options.host = a.host;
   options.port = static_cast<int>(a.port);
   options.api_key = read_key(a.key_file);
@@ -114,6 +116,7 @@ Command make_serve() {
       {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &a.huge_pages, false, true},
       {"--cors", "origin whose pages may call the server from a browser, * = any; empty = none", &a.cors, false, true},
       {"--log-requests", "a line on stderr for each request, without its text", &a.log_requests, false, true},
+      {"--request-time", "seconds a client may take to send a request, or to send none", &a.request_time, false, true},
       {"--shutdown-time", "seconds that running requests have to end after Ctrl-C", &a.shutdown_time, false, true},
   };
   command.run = [] { run(a); };
