@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
@@ -166,14 +167,10 @@ void Completion::send(int64_t text, const std::string& piece, bool last) {
     choice["logprobs"] = request_.logprobs >= 0 ? chat_logprobs(model_.tokenizer, fresh) : Json();
   } else {
     choice["text"] = (first && request_.echo ? prompt.text : "") + piece;
-    LegacyLogprobs logprobs(model_.tokenizer, request_.ids_as_tokens, c.offset);
-    if (first && request_.echo) {
-      logprobs.add_first(prompt.ids[0]);
-      for (const Token& token : c.prompt_scores) logprobs.add(token);
-    }
-    for (const Token& token : fresh) logprobs.add(token);
-    c.offset = logprobs.offset();
-    choice["logprobs"] = request_.logprobs >= 0 ? logprobs.json() : Json();
+    ScoredText scored{.drawn = fresh};
+    if (first && request_.echo) scored = {prompt.ids[0], c.prompt_scores, fresh};
+    choice["logprobs"] =
+        request_.logprobs >= 0 ? legacy_logprobs(model_.tokenizer, scored, request_.ids_as_tokens, c.offset) : Json();
   }
   choice["finish_reason"] = reason;
   c.sent = c.tokens.size();
@@ -222,13 +219,11 @@ void Completion::answer() {
       choice["logprobs"] = request_.logprobs >= 0 ? chat_logprobs(model_.tokenizer, c.tokens) : Json();
     } else {
       choice["text"] = (request_.echo ? prompt.text : "") + c.text;
-      LegacyLogprobs logprobs(model_.tokenizer, request_.ids_as_tokens, request_.echo ? 0 : code_points(prompt.text));
-      if (request_.echo && request_.logprobs >= 0) {
-        logprobs.add_first(prompt.ids[0]);
-        for (const Token& token : c.prompt_scores) logprobs.add(token);
-      }
-      for (const Token& token : c.tokens) logprobs.add(token);
-      choice["logprobs"] = request_.logprobs >= 0 ? logprobs.json() : Json();
+      ScoredText scored{.drawn = c.tokens};
+      if (request_.echo) scored = {prompt.ids[0], c.prompt_scores, c.tokens};
+      int64_t offset = c.offset;
+      choice["logprobs"] =
+          request_.logprobs >= 0 ? legacy_logprobs(model_.tokenizer, scored, request_.ids_as_tokens, offset) : Json();
     }
     choice["finish_reason"] = reason_name(c.reason);
     list.push_back(choice);

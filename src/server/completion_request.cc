@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "base/error.h"

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
@@ -26,11 +27,12 @@ Fields Fields::parse(std::string_view body) {
   }
 }
 
-Fields::Fields(nlohmann::json object, std::string prefix) : object_(std::move(object)), prefix_(std::move(prefix)) {}
+Fields::Fields(nlohmann::json object, std::string prefix)
+    : object_(std::make_shared<const nlohmann::json>(std::move(object))), prefix_(std::move(prefix)) {}
 
 const nlohmann::json* Fields::find(const char* name) const {
-  const auto found = object_.find(name);
-  return found == object_.end() || found->is_null() ? nullptr : &*found;
+  const auto found = object_->find(name);
+  return found == object_->end() || found->is_null() ? nullptr : &*found;
 }
 
 void Fields::fail(const char* name, const std::string& what) const {

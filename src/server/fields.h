@@ -3,7 +3,8 @@
 // Typed reading of a request's JSON object. A field that is absent or null has its default; one of another type or out of range
 // throws ApiError (400) that names it.
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +37,7 @@ class Fields {
   [[noreturn]] void fail(const char* name, const std::string& what) const;
 
  private:
-  nlohmann::json object_;
+  std::shared_ptr<const nlohmann::json> object_;
   std::string prefix_;
 };
 

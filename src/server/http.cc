@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -101,7 +102,8 @@ struct HttpServer::Impl {
   bool loopback = false;
   MHD_Daemon* daemon = nullptr;
   std::atomic<bool> closing = false;
-  bool quiet = false;  // listens no more
+  bool quiet = false;             // listens no more
+  std::atomic<int64_t> open = 0;  // requests whose answer is not sent yet
 
   Impl(const HttpLimits& l, Handler h, Answered a)
       : limits(l), handler(std::move(h)), answered(std::move(a)), watcher(l.request_time) {}
@@ -140,6 +142,7 @@ struct HttpServer::Impl {
     if (!std::exchange(exchange->dispatched_, true)) {
       watcher.answering(socket_of(connection));
       exchange->since_ = std::chrono::steady_clock::now();
+      ++open;
       handler(exchange);
     }
     const std::lock_guard lock(exchange->mutex_);
@@ -231,6 +234,7 @@ struct HttpServer::Impl {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - e.since_;
     if (e.dispatched_) impl.answered(e.request_, status, seconds.count());
     e.leave();
+    if (e.dispatched_) --impl.open;
   }
 
   static void on_connection(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
@@ -271,6 +275,11 @@ bool HttpServer::loopback() const { return impl_->loopback; }
 
 int64_t HttpServer::connections() const {
   return MHD_get_daemon_info(impl_->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+void HttpServer::flush(std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (impl_->open > 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
 void HttpServer::stop_listening() {

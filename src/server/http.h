@@ -91,6 +91,8 @@ class HttpServer {
   int64_t connections() const;
   /// Takes no new connections; those there are stay.
   void stop_listening();
+  /// Waits until every answer to a request so far has been sent, at most `limit`.
+  void flush(std::chrono::milliseconds limit);
 
  private:
   struct Impl;

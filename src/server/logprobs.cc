@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 namespace spectra::server {
 namespace {
@@ -33,36 +35,27 @@ std::string token_bytes(const text::Tokenizer& tokenizer, int32_t id) {
 
 std::string token_text(const text::Tokenizer& tokenizer, int32_t id) { return text::sanitize_utf8(token_bytes(tokenizer, id)); }
 
-std::string LegacyLogprobs::name(int32_t id) const {
-  return ids_as_tokens_ ? fmt::format("token_id:{}", id) : token_text(tokenizer_, id);
-}
-
-void LegacyLogprobs::add_name(int32_t id) {
-  tokens_.push_back(name(id));
-  offsets_.push_back(offset_);
-  offset_ += code_points(token_bytes(tokenizer_, id));
-}
-
-void LegacyLogprobs::add_first(int32_t id) {
-  add_name(id);
-  logprobs_.push_back(nullptr);
-  top_.push_back(nullptr);
-}
-
-void LegacyLogprobs::add(const infer::Token& token) {
-  add_name(token.id);
-  logprobs_.push_back(written(token.logprob));
-  Json top = Json::object();
-  for (const infer::TopToken& t : token.top) {
-    const auto [place, added] = top.emplace(name(t.id), written(t.logprob));  // of two with the same text the first is larger
-    (void)place, (void)added;
-  }
-  top[name(token.id)] = std::max(written(token.logprob), top.value(name(token.id), kNever));
-  top_.push_back(top);
-}
-
-Json LegacyLogprobs::json() const {
-  return {{"tokens", tokens_}, {"token_logprobs", logprobs_}, {"top_logprobs", top_}, {"text_offset", offsets_}};
+Json legacy_logprobs(const text::Tokenizer& tokenizer, const ScoredText& text, bool ids_as_tokens, int64_t& offset) {
+  Json tokens = Json::array(), logprobs = Json::array(), tops = Json::array(), offsets = Json::array();
+  const auto name = [&](int32_t id) { return ids_as_tokens ? fmt::format("token_id:{}", id) : token_text(tokenizer, id); };
+  const auto add = [&](int32_t id, Json logprob, Json top) {
+    tokens.push_back(name(id));
+    logprobs.push_back(std::move(logprob));
+    tops.push_back(std::move(top));
+    offsets.push_back(offset);
+    offset += code_points(token_bytes(tokenizer, id));
+  };
+  if (text.first >= 0) add(text.first, nullptr, nullptr);
+  for (const auto& list : {text.prompt, text.drawn})
+    for (const infer::Token& token : list) {
+      Json top = Json::object();
+      for (const infer::TopToken& t : token.top)
+        top.emplace(name(t.id), written(t.logprob));  // of two of one name the first is larger
+      const double own = written(token.logprob);
+      top[name(token.id)] = std::max(own, top.value(name(token.id), kNever));
+      add(token.id, own, std::move(top));
+    }
+  return {{"tokens", tokens}, {"token_logprobs", logprobs}, {"top_logprobs", tops}, {"text_offset", offsets}};
 }
 
 Json chat_logprobs(const text::Tokenizer& tokenizer, std::span<const infer::Token> tokens) {

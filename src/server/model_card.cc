@@ -2,6 +2,7 @@
 #include "server/model_card.h"
 
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "analysis/weight_statistics.h"
 #include "kernels/kernels.h"

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
@@ -19,6 +20,7 @@ namespace spectra::server {
 namespace {
 
 constexpr const char* kJson = "application/json";
+constexpr std::chrono::seconds kFlushTime{5};
 constexpr int kClientLeft = 499;  // as nginx counts it
 
 /// What may be asked of a path.
@@ -79,7 +81,9 @@ std::string Server::url() const {
 bool Server::shut_down(std::chrono::milliseconds limit) {
   draining_ = true;
   http_->stop_listening();
-  return scheduler_->drain(limit);
+  const bool finished = scheduler_->drain(limit);
+  http_->flush(kFlushTime);
+  return finished;
 }
 
 Headers Server::headers(const char* type) const {

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <initializer_list>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "server/jinja/functions.h"

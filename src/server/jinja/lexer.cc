@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 #include "server/jinja/template.h"
 
@@ -22,7 +23,9 @@ bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0;
 
 class Scanner {
  public:
-  explicit Scanner(const std::string& source) : s_(source) {}
+  explicit Scanner(std::string source) : s_(std::move(source)) {
+    if (s_.ends_with('\n')) s_.pop_back();  // Jinja's default: the last line's end is not text
+  }
 
   std::vector<Lexeme> run() {
     while (at_ < s_.size()) text();
@@ -147,7 +150,7 @@ class Scanner {
     out_.push_back({Kind::kString, value, line});
   }
 
-  const std::string& s_;
+  std::string s_;
   size_t at_ = 0;
   int line_ = 1;
   bool after_newline_ = false;  // trim_blocks took the end of a line before at_

@@ -12,44 +12,25 @@ namespace spectra::server::jinja {
 
 class Scope {
  public:
-  explicit Scope(const Json& variables) : variables_(1) {
-    for (const auto& [name, value] : variables.items()) variables_[0][name] = value;
-  }
+  explicit Scope(const Json& variables);
+  ~Scope();
 
-  /// Discarded where there is none.
-  Json get(const std::string& name) const {
-    for (auto frame = variables_.rbegin(); frame != variables_.rend(); ++frame)
-      if (const auto found = frame->find(name); found != frame->end()) return found->second;
-    return Json(Json::value_t::discarded);
-  }
-  void set(const std::string& name, Json value) { variables_.back()[name] = std::move(value); }
-  /// Of an object variable, wherever it is.
-  void set_member(const std::string& name, const std::string& member, Json value) {
-    for (auto frame = variables_.rbegin(); frame != variables_.rend(); ++frame)
-      if (const auto found = frame->find(name); found != frame->end() && found->second.is_object()) {
-        found->second[member] = std::move(value);
-        return;
-      }
-    throw TemplateError("\"" + name + "\" is no namespace");
-  }
-  void push() { variables_.emplace_back(); }
-  void pop() { variables_.pop_back(); }
+  Json get(const std::string& name) const;  ///< discarded where there is none
+  void set(const std::string& name, Json value);
+  /// Of an object variable, wherever it is. Throws TemplateError where there is none.
+  void set_member(const std::string& name, const std::string& member, Json value);
+  void push();
+  void pop();
 
-  void write(const std::string& text) {
-    constexpr size_t kMostBytes = 16 << 20;
-    if (out_.size() + text.size() > kMostBytes) throw TemplateError("the text grows beyond 16 MB");
-    out_ += text;
-  }
-  void step() {
-    if (++steps_ > 1000000) throw TemplateError("it takes more than a million steps");
-  }
+  void write(const std::string& text);
+  void step();
   std::string take() { return std::move(out_); }
 
   enum class Jump { kNone, kBreak, kContinue };
   Jump jump = Jump::kNone;  ///< out of the innermost loop
 
  private:
-  std::vector<std::map<std::string, Json>> variables_;
+  std::vector<std::map<std::string, Json>> variables_;  // of the template, then of each loop
   std::string out_;
   size_t steps_ = 0;
 };

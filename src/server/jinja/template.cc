@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/jinja/template.h"
 
+#include <nlohmann/json.hpp>
+
 #include "server/jinja/parser.h"
 #include "server/jinja/scope.h"
 

@@ -12,7 +12,7 @@
 //
 // Anything else is an error when the template is read. A run is bounded: a million steps, 16 MB of text.
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/http.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <thread>
+#include <vector>
+
+namespace spectra::server {
+namespace {
+
+/// A connection that sends `text` and reads until the server closes it.
+class Client {
+ public:
+  Client(int port, const std::string& text) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(::send(socket_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
+  ~Client() { ::close(socket_); }
+  std::string read() const {
+    std::string all;
+    char buffer[4096];
+    for (ssize_t count; (count = ::recv(socket_, buffer, sizeof(buffer), 0)) > 0;) all.append(buffer, static_cast<size_t>(count));
+    return all;
+  }
+
+ private:
+  int socket_;
+};
+
+std::string request(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"; }
+std::string body_of(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
+void ignore(const HttpRequest&, int, double) {}
+
+TEST(Http, AnswersFromOtherThreads) {
+  std::vector<std::thread> threads;
+  {
+    HttpServer server(
+        "127.0.0.1", 0, {},
+        [&](std::shared_ptr<Exchange> e) {
+          threads.emplace_back([e] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            e->reply(200, "for " + e->request().path, {{"Content-Type", "text/plain"}});
+          });
+        },
+        ignore);
+    EXPECT_EQ(body_of(Client(server.port(), request("/a")).read()), "for /a");
+    EXPECT_EQ(body_of(Client(server.port(), request("/b?c=d")).read()), "for /b");
+  }
+  for (std::thread& t : threads) t.join();
+}
+
+TEST(Http, StreamsInPieces) {
+  std::thread writer;
+  HttpServer server(
+      "127.0.0.1", 0, {},
+      [&](std::shared_ptr<Exchange> e) {
+        e->begin({{"Content-Type", "text/plain"}});
+        writer = std::thread([e] {
+          for (int i = 0; i < 100; ++i) {
+            if (i % 10 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            e->write("piece ");
+          }
+          e->end();
+        });
+      },
+      ignore);
+  const std::string answer = Client(server.port(), request("/")).read();
+  writer.join();
+  size_t pieces = 0;
+  for (size_t at = 0; (at = answer.find("piece", at)) != std::string::npos; ++at) ++pieces;
+  EXPECT_EQ(pieces, 100);
+  EXPECT_NE(answer.find("chunked"), std::string::npos);
+  EXPECT_TRUE(answer.ends_with("0\r\n\r\n"));
+}
+
+TEST(Http, TellsWhenTheClientLeft) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool left = false;
+  std::atomic<int> status = -1;
+  HttpServer server(
+      "127.0.0.1", 0, {},
+      [&](const std::shared_ptr<Exchange>& e) {
+        e->on_disconnect([&] {
+          const std::lock_guard lock(mutex);
+          left = true;
+          changed.notify_all();
+        });
+      },
+      [&](const HttpRequest&, int s, double) { status = s; });
+  { const Client client(server.port(), request("/")); }
+  std::unique_lock lock(mutex);
+  EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return left; }));
+  for (int i = 0; i < 3000 && status < 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Http, EndsWithAnswersUnderWay) {
+  std::vector<std::shared_ptr<Exchange>> open;
+  std::mutex mutex;
+  std::atomic<int> count = 0;
+  auto server = std::make_unique<HttpServer>(
+      "127.0.0.1", 0, HttpLimits(),
+      [&](std::shared_ptr<Exchange> e) {
+        if (e->request().path == "/stream") e->begin({});
+        const std::lock_guard lock(mutex);
+        open.push_back(std::move(e));
+        ++count;
+      },
+      ignore);
+  const Client a(server->port(), request("/")), b(server->port(), request("/stream"));
+  while (count < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  server.reset();
+  a.read();
+  b.read();
+  for (const auto& e : open) e->write("nobody hears it");
+}
+
+}  // namespace
+}  // namespace spectra::server
