@@ -50,7 +50,13 @@ infer::GenerateOptions options_of(const spectra_generate_options& given) {
   options.max_tokens = given.max_tokens;
   if (given.max_tokens < 0)
     throw Error(Exit::kUsage, fmt::format("max_tokens {} is out of range", given.max_tokens), "allowed: 0 or more");
-  options.sampling = {given.repetition_penalty, given.temperature, given.top_k, given.top_p, given.min_p, given.seed};
+  infer::Sampling& s = options.sampling;
+  s.repetition_penalty = given.repetition_penalty;
+  s.temperature = given.temperature;
+  s.top_k = given.top_k;
+  s.top_p = given.top_p;
+  s.min_p = given.min_p;
+  s.seed = given.seed;
   for (const char* stop : span_of(given.stops, given.stop_count, "stops")) {
     require(stop, "a stop string");
     options.stops.emplace_back(stop);

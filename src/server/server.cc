@@ -139,7 +139,7 @@ void Server::route(const Handle& exchange) {
   }
   if (const PageFile* file = page_file(path); file != nullptr && is_get(request)) {
     Headers h = headers(file->type);
-    h["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'";
+    h["Content-Security-Policy"] = "default-src 'self'; img-src data:; frame-ancestors 'none'";
     return exchange->reply(200, std::string(file->text), std::move(h));
   }
   check_key(request);

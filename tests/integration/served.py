@@ -24,7 +24,8 @@ class Server:
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.stderr.read())
-        self.url = json.loads(line)["url"]
+        self.printed = json.loads(line)
+        self.url = self.printed["url"]
         self.host, self.port = "127.0.0.1", int(self.url.rsplit(":", 1)[1])
         return self
 

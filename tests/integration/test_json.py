@@ -5,6 +5,7 @@ import re
 
 import harness
 from harness import spectra_json
+from served import Server
 
 LLAMA2C = harness.DATA / "model/stories260k"
 
@@ -22,6 +23,11 @@ class Json(harness.Case):
     def checked(self, model, file):
         spectra_json("convert", model, file)
         return spectra_json("pack", model, "--check", file)
+
+    @staticmethod
+    def served(model):
+        with Server(model) as server:
+            return server.printed
 
     def test_keys_are_the_documented_ones(self):
         d = self.directory
@@ -55,6 +61,7 @@ class Json(harness.Case):
             "bench": spectra_json("bench", d / "packed", "--prompt", 8, "--generate", 4, "--runs", 1, "--no-limits"),
             "bench --train": spectra_json("bench", "--train", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--vocab", 256,
                                           "--batch", 1, "--sequence", 32, "--steps", 2),
+            "serve": self.served(d / "packed"),
             "any command that fails": spectra_json("inspect", d / "nowhere", check=False),
         }
         pages = documented()
