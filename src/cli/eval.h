@@ -2,10 +2,13 @@
 #pragma once
 // Parts of `spectra eval`.
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "eval/evaluate.h"
+#include "infer/engine.h"
+#include "text/tokenizer.h"
 
 namespace spectra::cli {
 
@@ -14,18 +17,25 @@ struct EvalArguments {
   std::string activations = "fp32", kv = "auto", head = "stored";
   std::vector<std::string> data;
   int64_t limit = 0, fewshot = -1, kv_memory = 0, bootstrap = 100'000;
-  bool list = false, resume = false;
+  bool list = false, resume = false, alone = false;
 };
 
 void list_tasks();
 void describe_task(const std::string& name);
 void validate_task(const std::string& file);
 
-/// Answers and scores all tasks with the model, or with --predictor.
-void run_evaluation(const EvalArguments& a, std::vector<eval::TaskResult>& results);
+/// A model and what it takes to ask it.
+struct LoadedModel {
+  std::unique_ptr<infer::Engine> engine;
+  std::unique_ptr<text::Tokenizer> tokenizer;
+};
+LoadedModel load_for_eval(const EvalArguments& a);
 
-/// Tables, or the JSON object.
-void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results);
+/// Answers and scores all tasks with the model (empty: with --predictor).
+void run_evaluation(const EvalArguments& a, const LoadedModel& model, std::vector<eval::TaskResult>& results);
+
+/// Tables, or the JSON object. `start_seconds`: from the start of the command to the first request.
+void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results, double start_seconds);
 
 /// The thirteen tasks of the paper.
 const std::vector<std::string>& paper_tasks();

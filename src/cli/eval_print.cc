@@ -37,7 +37,7 @@ void print_table(const std::vector<eval::TaskResult>& results) {
 
 }  // namespace
 
-void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results) {
+void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results, double start_seconds) {
   const bool paper = ("," + a.tasks + ",").find(",spectra,") != std::string::npos;
   const std::string tables = paper ? paper_tables(results) : "";
   if (!global().json) {
@@ -49,12 +49,20 @@ void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& r
   ordered_json tasks = ordered_json::object();
   for (const eval::TaskResult& result : results)
     for (const eval::ScoreRow& row : result.rows) tasks[row.name] = json_of(result, row);
+  ordered_json speed = ordered_json::object();
+  for (const eval::TaskResult& result : results)
+    speed[result.task.name] = {{"documents", static_cast<int64_t>(result.documents.size()) - result.reused},
+                               {"seconds", result.seconds},
+                               {"computed_tokens", result.computed_tokens},
+                               {"request_tokens", result.request_tokens}};
   print_json(ordered_json{
       {"schema", "spectra.eval/1"},
       {"model", a.predictor.empty() ? a.model : a.predictor},
       {"activations", a.activations},
       {"kv", a.kv},
       {"head", a.head},
+      {"start_seconds", start_seconds},
+      {"speed", speed},
       {"tasks",
        tasks}}.dump());
 }

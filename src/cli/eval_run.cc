@@ -19,12 +19,6 @@ using nlohmann::ordered_json;
 constexpr uint64_t kDefaultKvBytes = uint64_t{1} << 30;
 constexpr int64_t kLargestMiB = int64_t{1} << 40;
 
-/// A model and what it takes to ask it.
-struct Loaded {
-  std::unique_ptr<infer::Engine> engine;
-  std::unique_ptr<text::Tokenizer> tokenizer;
-};
-
 uint64_t kv_bytes(const EvalArguments& a, const model::Config& config, infer::KvType type) {
   if (a.kv_memory < 0 || a.kv_memory > kLargestMiB)
     throw Error(Exit::kUsage, fmt::format("--kv-memory {} is out of range", a.kv_memory), "allowed: 1 or more MiB");
@@ -32,20 +26,6 @@ uint64_t kv_bytes(const EvalArguments& a, const model::Config& config, infer::Kv
   const uint64_t bytes = a.kv_memory > 0 ? static_cast<uint64_t>(a.kv_memory) << 20 : std::max(kDefaultKvBytes, context);
   require_memory(bytes, "keys and values", "give --kv-memory less");
   return bytes;
-}
-
-Loaded load(const EvalArguments& a) {
-  const auto model = infer::load_model(a.model, {.int8_head = a.head == "int8"});
-  infer::EngineOptions options{.activations = infer::activations_from_name(a.activations)};
-  options.kv_type = a.kv == "auto" ? infer::default_kv_type(options.activations) : infer::kv_type_from_name(a.kv);
-  options.kv_bytes = kv_bytes(a, model->config, *options.kv_type);
-  Loaded loaded;
-  loaded.engine = std::make_unique<infer::Engine>(model, options);
-  loaded.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(a.model));
-  infer::check_tokenizer(*model, *loaded.tokenizer);
-  log_info("activations {}, kv {}, head {}, kernels {}", a.activations, infer::kv_type_name(*options.kv_type),
-           infer::head_name(*model), kernels::kernels().name);
-  return loaded;
 }
 
 /// All that an answer depends on, but its requests. Weights count by name, size and time of change: reading them would take longer
@@ -106,32 +86,41 @@ void dump_scores(const std::string& path, const std::vector<eval::TaskResult>& r
   file.commit();
 }
 
-void report(const eval::TaskResult& result, const eval::EnginePredictor* engine) {
+void report(const eval::TaskResult& result) {
   const int64_t answered = static_cast<int64_t>(result.documents.size()) - result.reused;
   std::string speed;
   if (answered > 0 && result.seconds > 0)
     speed =
         fmt::format(", {} at {:.1f} documents/s", format_duration(result.seconds), static_cast<double>(answered) / result.seconds);
-  if (engine != nullptr && answered > 0 && result.task.kind != eval::Kind::kGenerate && engine->stats().request_tokens > 0)
-    speed += fmt::format(
-        ", {:.0f} tokens/s ({:.0f} % of the requests' tokens were shared)",
-        static_cast<double>(engine->stats().computed_tokens) / result.seconds,
-        100 - 100 * static_cast<double>(engine->stats().computed_tokens) / static_cast<double>(engine->stats().request_tokens));
+  if (answered > 0 && result.request_tokens > 0)
+    speed += fmt::format(", {:.0f} tokens/s ({:.0f} % of the requests' tokens were shared)",
+                         static_cast<double>(result.computed_tokens) / result.seconds,
+                         100 - 100 * static_cast<double>(result.computed_tokens) / static_cast<double>(result.request_tokens));
   const std::string kept = result.reused > 0 ? fmt::format(" ({} already answered)", result.reused) : "";
   log_info("{}: {} documents{}{}", result.task.name, result.documents.size(), kept, speed);
 }
 
 }  // namespace
 
-void run_evaluation(const EvalArguments& a, std::vector<eval::TaskResult>& results) {
-  if (a.model.empty() && a.predictor.empty())
-    throw Error(Exit::kUsage, "no model to evaluate", "give a model directory; --dump-requests needs none");
-  Loaded loaded;
+LoadedModel load_for_eval(const EvalArguments& a) {
+  const auto model = infer::load_model(a.model, {.int8_head = a.head == "int8"});
+  infer::EngineOptions options{.activations = infer::activations_from_name(a.activations)};
+  options.kv_type = a.kv == "auto" ? infer::default_kv_type(options.activations) : infer::kv_type_from_name(a.kv);
+  options.kv_bytes = kv_bytes(a, model->config, *options.kv_type);
+  LoadedModel loaded;
+  loaded.engine = std::make_unique<infer::Engine>(model, options);
+  loaded.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(a.model));
+  infer::check_tokenizer(*model, *loaded.tokenizer);
+  return loaded;
+}
+
+void run_evaluation(const EvalArguments& a, const LoadedModel& model, std::vector<eval::TaskResult>& results) {
   std::unique_ptr<eval::Predictor> predictor;
   eval::EnginePredictor* engine = nullptr;
-  if (a.predictor.empty()) {
-    loaded = load(a);
-    auto asks_model = std::make_unique<eval::EnginePredictor>(*loaded.engine, *loaded.tokenizer);
+  if (model.engine) {
+    log_info("activations {}, kv {}, head {}, kernels {}", a.activations, infer::kv_type_name(model.engine->kv_type()),
+             infer::head_name(model.engine->model()), kernels::kernels().name);
+    auto asks_model = std::make_unique<eval::EnginePredictor>(*model.engine, *model.tokenizer, a.alone);
     engine = asks_model.get();
     predictor = std::move(asks_model);
   } else {
@@ -141,7 +130,11 @@ void run_evaluation(const EvalArguments& a, std::vector<eval::TaskResult>& resul
   if (!a.out.empty()) store = std::make_unique<eval::AnswerStore>(a.out, identity(a), a.resume);
   for (eval::TaskResult& result : results) {
     eval::evaluate(result, *predictor, store.get(), a.bootstrap);
-    report(result, engine);
+    if (engine != nullptr) {
+      result.computed_tokens = engine->stats().computed_tokens;
+      result.request_tokens = engine->stats().request_tokens;
+    }
+    report(result);
   }
   if (!a.dump_scores.empty()) dump_scores(a.dump_scores, results, engine);
 }

@@ -15,6 +15,8 @@ namespace {
 /// Requests that the batcher knows of: more would only take memory.
 constexpr size_t kSubmitted = 256;
 
+constexpr const char* kKept = "what was answered so far is kept with --out";
+
 size_t length(const Document& document) {
   size_t bytes = 0;
   for (const Request& request : document.requests) bytes += request.context.size() + request.continuation.size();
@@ -31,6 +33,21 @@ std::vector<size_t> order_of(const std::vector<Document>& documents, std::vector
   return wanted;
 }
 
+Answer answer_of(const Task& task, const std::vector<RequestScore>& scores) {
+  Answer answer;
+  for (const RequestScore& s : scores) {
+    answer.logprobs.push_back(s.logprob);
+    answer.greedy.push_back(s.greedy);
+  }
+  if (task.kind == Kind::kRolling) {  // the windows of one text
+    double sum = 0;
+    for (const double logprob : answer.logprobs) sum += logprob;
+    const bool greedy = std::count(answer.greedy.begin(), answer.greedy.end(), 0) == 0;
+    return {{sum}, {greedy}, ""};
+  }
+  return answer;
+}
+
 /// A text being written.
 struct Writing {
   explicit Writing(const Texts& stops) : stream(stops) {}
@@ -44,6 +61,7 @@ struct Writing {
 void EnginePredictor::predict(const Task& task, const std::vector<Document>& documents, const std::vector<size_t>& wanted,
                               const Done& done) {
   const std::vector<size_t> order = order_of(documents, wanted);
+  stats_ = {};
   if (task.kind == Kind::kGenerate)
     generate(task, documents, order, done);
   else
@@ -59,28 +77,30 @@ std::vector<TokenRequest> EnginePredictor::encode(const Task& task, const Docume
 
 void EnginePredictor::score(const Task& task, const std::vector<Document>& documents, const std::vector<size_t>& order,
                             const Done& done) {
-  Scorer scorer(engine_);
   size_t taken = 0;
   const auto next = [&]() -> std::optional<ScoreItem> {
     if (taken == order.size()) return std::nullopt;
     const size_t index = order[taken++];
     return ScoreItem{index, encode(task, documents[index])};
   };
-  scorer.run(next, [&](size_t index, const std::vector<RequestScore>& scores) {
-    Answer answer;
-    if (task.kind == Kind::kRolling) {  // the windows of one text
-      RequestScore whole{0, true};
-      for (const RequestScore& s : scores) whole = {whole.logprob + s.logprob, whole.greedy && s.greedy};
-      answer.logprobs = {whole.logprob};
-      answer.greedy = {whole.greedy};
-    }
-    for (size_t i = 0; task.kind != Kind::kRolling && i < scores.size(); ++i) {
-      answer.logprobs.push_back(scores[i].logprob);
-      answer.greedy.push_back(scores[i].greedy);
-    }
-    done(index, answer);
-  });
+  const auto answer = [&](size_t index, const std::vector<RequestScore>& scores) { done(index, answer_of(task, scores)); };
+  if (alone_) return score_one_by_one(next, answer);
+  Scorer scorer(engine_);
+  scorer.run(next, answer);
   stats_ = scorer.stats();
+}
+
+void EnginePredictor::score_one_by_one(const Next& next, const Scored& done) {
+  while (const std::optional<ScoreItem> item = next()) {
+    std::vector<RequestScore> scores;
+    for (const TokenRequest& request : item->requests) {
+      check_interrupted(kKept);
+      scores.push_back(score_alone(engine_, request));
+      stats_.computed_tokens += request.inputs();
+      stats_.request_tokens += request.inputs();
+    }
+    done(item->index, scores);
+  }
 }
 
 void EnginePredictor::generate(const Task& task, const std::vector<Document>& documents, const std::vector<size_t>& order,
@@ -114,7 +134,7 @@ void EnginePredictor::generate(const Task& task, const std::vector<Document>& do
     batcher.submit(std::move(request));
   };
   while (finished < order.size()) {
-    check_interrupted("what was answered so far is kept with --out");
+    check_interrupted(kKept);
     while (taken < order.size() && taken - finished < kSubmitted) submit(order[taken++]);
     batcher.step();
     if (failure) std::rethrow_exception(failure);

@@ -17,9 +17,10 @@ struct TaskResult {
   int64_t fewshot = 0;
   std::vector<Document> documents;
   std::vector<Answer> answers;
-  std::vector<ScoreRow> rows;  ///< the first is the task itself
-  int64_t reused = 0;          ///< answers that were already there
-  double seconds = 0;          ///< for the others
+  std::vector<ScoreRow> rows;                       ///< the first is the task itself
+  int64_t reused = 0;                               ///< answers that were already there
+  double seconds = 0;                               ///< for the others
+  int64_t computed_tokens = 0, request_tokens = 0;  ///< of a model that scores: see Scorer::Stats
 };
 
 /// The documents of a wanted task; `fewshot` < 0: the task's own number, 0. Throws Error (exit 2) where the task fixes another one.

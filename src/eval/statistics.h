@@ -27,4 +27,28 @@ struct Estimate {
 /// The mean weighted by documents, and sqrt([Σ (n_i - 1) se_i² n_i / (Σ n_i - k)] / Σ n_i); none where a part has none.
 Estimate pool(const std::vector<Estimate>& parts);
 
+/// Two systems on the same items.
+struct PairedTest {
+  double difference = 0;     ///< mean of b - a
+  double low = 0, high = 0;  ///< 95 % interval of it, percentiles of the bootstrap
+  double p = 1;              ///< two-sided
+};
+/// Bootstrap of the mean difference (Efron and Tibshirani 1993, chapter 16): items are drawn in pairs with replacement. p: share of
+/// resamples whose mean, moved so that the expected difference is 0, lies at least as far from 0 as the observed one; a mean that
+/// lies just as far counts half, since differences of 0 and 1 give few distinct means. `seed`: of the draws.
+PairedTest paired_bootstrap(const std::vector<double>& a, const std::vector<double>& b, int64_t resamples, uint64_t seed);
+
+/// McNemar's test of right and wrong answers: `only_a` items that only the first system got right, `only_b` only the second.
+struct McNemar {
+  int64_t only_a = 0, only_b = 0;
+  double exact_p = 1;  ///< binomial, two-sided: never wrong more often than it says
+  double mid_p = 1;    ///< half of the observed outcome's probability left out (Fagerland et al. 2013): nearer to what it says
+};
+/// `a`, `b`: 1 where right, else 0.
+McNemar mcnemar(const std::vector<double>& a, const std::vector<double>& b);
+McNemar mcnemar(int64_t only_a, int64_t only_b);
+
+/// p-values of several tests such that the chance of any false one stays below its value (Holm 1979), in the order given.
+std::vector<double> holm(const std::vector<double>& p);
+
 }  // namespace spectra::eval

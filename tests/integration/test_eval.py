@@ -12,6 +12,7 @@ import harness
 from harness import spectra, spectra_json
 
 DATA = harness.DATA / "eval"
+REFERENCE = harness.BINARY.parent / "tests/eval_reference"
 LLAMA2C = harness.DATA / "model/stories260k"
 PIQA = {"goal": "Boil water", "sol1": "Heat it", "sol2": "Freeze it", "label": 0}
 
@@ -58,6 +59,19 @@ class Eval(harness.Case):
         self.assertEqual(first["choice"], max(range(len(first["logprobs"])), key=lambda i: first["logprobs"][i]))
         self.assertEqual(len(first["ids"]), len(first["logprobs"]))
         self.assertTrue(all(0 < scored < len(ids) for ids, scored in zip(first["ids"], first["scored"])))
+
+    def test_log_likelihoods_are_those_of_a_plain_forward_pass(self):
+        model, file = self.model(), self.directory / "scores.jsonl"
+        together = spectra_json("eval", model, "--tasks", "arc_easy,crows_pairs_english", "--data", DATA, "--limit", 12, "--dump-scores", file)
+        alone = spectra_json("eval", model, "--tasks", "arc_easy,crows_pairs_english", "--data", DATA, "--limit", 12, "--alone")
+        self.assertEqual(together["tasks"], alone["tasks"])
+        speed = together["speed"]["arc_easy"]
+        self.assertLess(speed["computed_tokens"], speed["request_tokens"] / 2)
+        checked = subprocess.run([REFERENCE, model, file, "12"], capture_output=True, text=True, check=True).stdout.splitlines()
+        self.assertEqual(len(checked), 2)
+        for line in map(json.loads, checked):
+            self.assertEqual(line["requests"], 12)
+            self.assertLess(line["largest_error"], 1e-4, line)
 
     def test_predictors_take_a_models_place(self):
         data = self.piqa(PIQA, dict(PIQA, label=1))
