@@ -13,31 +13,6 @@ namespace {
 
 EvalArguments a;
 
-/// "spectra" stands for the thirteen tasks of the paper's tables.
-std::vector<std::string> task_names(const std::string& list) {
-  std::vector<std::string> names;
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t end = std::min(list.find(',', begin), list.size());
-    const std::string name = list.substr(begin, end - begin);
-    if (name == "spectra")
-      names.insert(names.end(), paper_tasks().begin(), paper_tasks().end());
-    else if (!name.empty())
-      names.push_back(name);
-    begin = end + 1;
-  }
-  if (names.empty())
-    throw Error(Exit::kUsage, "no tasks to evaluate", "give --tasks arc_easy,hellaswag,...; `spectra eval --list` lists them");
-  return names;
-}
-
-std::vector<eval::TaskResult> prepare() {
-  const eval::DataFinder finder(a.data);
-  std::vector<eval::TaskResult> results;
-  for (const std::string& name : task_names(a.tasks))
-    results.push_back(eval::prepare_task(eval::load_task(name), finder, a.limit, a.fewshot));
-  return results;
-}
-
 void check_arguments() {
   if (a.limit < 0 || a.fewshot < -1 || a.bootstrap < 2)
     throw Error(Exit::kUsage, "a number is out of range", "--limit and --fewshot: 0 or more, --bootstrap: 2 or more");
@@ -56,7 +31,7 @@ void run() {
   // The tokenizer takes as long to read as the data: both at once.
   std::future<LoadedModel> loading;
   if (!a.model.empty()) loading = std::async(std::launch::async, [] { return load_for_eval(a); });
-  std::vector<eval::TaskResult> results = prepare();
+  std::vector<eval::TaskResult> results = prepare_tasks(a);
   if (!a.dump_requests.empty()) {
     require_new_file(a.dump_requests);
     write_file(a.dump_requests, eval::requests_json(results));
@@ -96,7 +71,8 @@ Command make_eval() {
        false,
        true,
        {"auto", "fp32", "fp16", "int8"}},
-      {"--kv-memory", "MiB for keys and values; 0 = 1 GiB, or what one whole context needs", &a.kv_memory, false, true},
+      {"--kv-memory", "memory for keys and values, as 4GiB or 500MB; empty = 1GiB, or what one whole context needs", &a.kv_memory,
+       false, true},
       {"--head",
        "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
        &a.head,

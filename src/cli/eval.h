@@ -14,15 +14,18 @@ namespace spectra::cli {
 
 struct EvalArguments {
   std::string model, tasks, out, describe, validate, dump_requests, dump_scores, predictor;
-  std::string activations = "fp32", kv = "auto", head = "stored";
+  std::string activations = "fp32", kv = "auto", head = "stored", kv_memory;
   std::vector<std::string> data;
-  int64_t limit = 0, fewshot = -1, kv_memory = 0, bootstrap = 100'000;
+  int64_t limit = 0, fewshot = -1, bootstrap = 100'000;
   bool list = false, resume = false, alone = false;
 };
 
 void list_tasks();
 void describe_task(const std::string& name);
 void validate_task(const std::string& file);
+
+/// The documents of all tasks of --tasks.
+std::vector<eval::TaskResult> prepare_tasks(const EvalArguments& a);
 
 /// A model and what it takes to ask it.
 struct LoadedModel {

@@ -17,13 +17,10 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr uint64_t kDefaultKvBytes = uint64_t{1} << 30;
-constexpr int64_t kLargestMiB = int64_t{1} << 40;
 
 uint64_t kv_bytes(const EvalArguments& a, const model::Config& config, infer::KvType type) {
-  if (a.kv_memory < 0 || a.kv_memory > kLargestMiB)
-    throw Error(Exit::kUsage, fmt::format("--kv-memory {} is out of range", a.kv_memory), "allowed: 1 or more MiB");
   const uint64_t context = static_cast<uint64_t>(infer::kv_pages(config.max_position) * infer::kv_page_bytes(config, type));
-  const uint64_t bytes = a.kv_memory > 0 ? static_cast<uint64_t>(a.kv_memory) << 20 : std::max(kDefaultKvBytes, context);
+  const uint64_t bytes = a.kv_memory.empty() ? std::max(kDefaultKvBytes, context) : parse_bytes(a.kv_memory, "--kv-memory");
   require_memory(bytes, "keys and values", "give --kv-memory less");
   return bytes;
 }

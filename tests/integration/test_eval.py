@@ -4,6 +4,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -106,7 +107,31 @@ class Eval(harness.Case):
         alone = spectra_json(*command[:8])
         self.assertEqual(json.loads(resumed.stdout)["tasks"], alone["tasks"])
         again = spectra("eval", *command[1:], "--resume", "--json")  # nothing is left to do
-        self.assertEqual(again.stdout, resumed.stdout)
+        self.assertEqual(json.loads(again.stdout)["tasks"], alone["tasks"])
+
+    def test_two_models_are_compared(self):
+        model, text = self.model(), LLAMA2C / "logprobs-texts.txt"
+        tasks = ["--tasks", "arc_easy,lambada_openai,crows_pairs_english", "--data", DATA, "--limit", 40]
+        same = spectra_json("compare", model, model, *tasks, "--text", text, "--tokens", 200, "--decode", 8)
+        self.assertEqual([(t["difference"], t["holm_p"]) for t in same["tests"]], [(0, 1)] * len(same["tests"]))
+        self.assertEqual((same["text"]["kl"], same["text"]["top1_agreement"], same["text"]["tokens"]), (0, 1, 200))
+        other = self.directory / "other"
+        spectra("init", "--hidden", 64, "--glu", 172, "--heads", 8, "--layers", 1, "--vocab", 512, "--family", "float", "--out", other)
+        for file in model.glob("*token*"):
+            (other / file.name).write_bytes(file.read_bytes())
+        result = spectra_json("compare", model, other, *tasks, "--text", text, "--tokens", 200, "--decode", 0)
+        rows = {(t["task"], t["metric"]): t for t in result["tests"]}
+        alone = spectra_json("eval", model, *tasks)["tasks"]
+        row = rows["arc_easy", "acc"]
+        self.assertEqual((row["a"], row["n"]), (alone["arc_easy"]["acc"], 40))
+        self.assertAlmostEqual(row["difference"], (row["mcnemar"]["only_b"] - row["mcnemar"]["only_a"]) / 40, 12)
+        self.assertTrue(row["low"] <= row["difference"] <= row["high"])
+        self.assertEqual(rows["lambada_openai", "perplexity"]["compared"], "log-likelihood")
+        self.assertIsNone(rows["crows_pairs_english", "likelihood_diff"]["mcnemar"])
+        self.assertTrue(all(t["holm_p"] >= (t["mcnemar"] or {"mid_p": t["bootstrap_p"]})["mid_p"] for t in result["tests"]))
+        self.assertGreater(result["text"]["kl"], 1)
+        self.assertGreater(result["text"]["perplexity_b"], result["text"]["perplexity_a"])
+        self.assert_bad_input("compare", model, other, says=["nothing to compare"], code=2)
 
     def test_broken_data_names_file_line_and_what_was_expected(self):
         piqa = ["--predictor", "uniform", "--tasks", "piqa", "--data"]
@@ -194,11 +219,28 @@ right = "right"
                 self.refused("--validate", task, says=says, code=2 if "extends" in new else 3)
 
     def test_paper_tables(self):
-        data = self.piqa(*[PIQA] * 3)
-        out = spectra("eval", "--predictor", "uniform", "--tasks", "piqa", "--data", data).stdout
-        self.assertNotIn("average of six", out)
-        # Without data for the other twelve it is said what is missing.
-        self.refused("--predictor", "uniform", "--tasks", "spectra", "--data", data, says=["task arc_easy", "no data"])
+        """All thirteen tasks from one directory of made-up data."""
+        data = self.directory / "benchmarks"
+        for case in json.loads((harness.SOURCE / "tests/golden/eval_requests.json").read_text()):
+            for file, text in case["spellings"][0].items():
+                path = data / case["task"] / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        for doubled in ("truthfulqa_mc2", "lambada_text", "mmlu"):  # the same files again
+            shutil.rmtree(data / doubled)
+        command = ["eval", "--predictor", "uniform", "--tasks", "spectra,bbq", "--data", data]
+        scores = spectra_json(*command)["tasks"]
+        out = spectra(*command).stdout
+        first, second = out.split("\n\n")[-2:]
+        titles, values = first.splitlines()[-2:]
+        self.assertTrue(titles.endswith("average of six"), titles)
+        six = [scores[t][m] for t, m in (("arc_challenge", "acc_norm"), ("arc_easy", "acc_norm"), ("boolq", "acc"), ("hellaswag", "acc_norm"),
+                                         ("piqa", "acc_norm"), ("winogrande", "acc"))]
+        self.assertAlmostEqual(float(values.split()[-1]), 100 * sum(six) / 6, delta=0.051)
+        self.assertIn("MMLU stem/hum/soc/oth", second)
+        self.assertNotIn(" - ", second + " ")
+        # Without data it is said what is missing.
+        self.refused("--predictor", "uniform", "--tasks", "spectra", "--data", self.piqa(PIQA), says=["task arc_easy", "no data"])
 
 
 if __name__ == "__main__":

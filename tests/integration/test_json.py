@@ -52,6 +52,7 @@ class Json(harness.Case):
             "eval": spectra_json("eval", d / "packed", "--tasks", "text", "--data", f"text={harness.SOURCE / 'README.md'}"),
             "eval --list": spectra_json("eval", "--list"),
             "eval --describe": spectra_json("eval", "--describe", "piqa"),
+            "compare": spectra_json("compare", d / "packed", checkpoint, "--text", harness.SOURCE / "README.md", "--tokens", 64, "--decode", 2),
             "inspect (a model)": spectra_json("inspect", d / "packed", "--verify"),
             "inspect (token data)": spectra_json("inspect", d / "data"),
             "inspect --sequence": spectra_json("inspect", d / "data", "--sequence", 3, "--seq-length", 64),

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "cli/command.h"
+#include "cli/eval.h"
+#include "eval/compare.h"
+#include "infer/benchmark.h"
+#include "infer/generate.h"
+#include "text/decompress.h"
+
+namespace spectra::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Arguments {
+  EvalArguments eval;  // of both models
+  std::string models[2], text;
+  int64_t tokens = 4096, decode = 64;
+};
+
+/// What a model takes.
+struct Cost {
+  uint64_t disk_bytes = 0, linear_bytes = 0;
+  double bits_per_linear_weight = 0;
+  double decode_tokens_per_second = 0;  ///< 0 = not measured
+};
+
+Cost cost_of(const std::string& path, const infer::Engine& engine, int64_t decode) {
+  Cost cost;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (entry.is_regular_file()) cost.disk_bytes += entry.file_size();
+  infer::BenchmarkOptions options;
+  options.prompt = 0;
+  options.generate = decode;
+  options.runs = 3;
+  options.bandwidth = false;
+  options.threads = {compute_threads()};
+  options.engine.activations = engine.model().packed() ? infer::Activations::kInt8 : infer::Activations::kFp32;
+  const infer::Benchmark measured = infer::benchmark_inference(path, options);
+  cost.linear_bytes = measured.linear_bytes;
+  cost.bits_per_linear_weight =
+      8 * static_cast<double>(measured.linear_bytes) / static_cast<double>(model::count_parameters(engine.model().config).linear);
+  if (decode > 0) cost.decode_tokens_per_second = measured.results.front().tokens_per_second.median;
+  return cost;
+}
+
+eval::Divergence divergence(const Arguments& a, LoadedModel (&models)[2]) {
+  infer::check_draft(*models[0].tokenizer, *models[1].tokenizer, a.models[1]);
+  std::vector<int32_t> ids = infer::encode_for(infer::Convention::kRolling, *models[0].tokenizer, text::read_decompressed(a.text));
+  ids.resize(std::min(ids.size(), static_cast<size_t>(a.tokens)));
+  const int64_t window = std::min(models[0].engine->context(), models[1].engine->context());
+  return eval::measure_divergence(*models[0].engine, *models[1].engine,
+                                  infer::make_windows(infer::Convention::kRolling, ids, window, models[0].tokenizer->eos()),
+                                  models[0].tokenizer->vocab_size());
+}
+
+ordered_json json_of(const eval::TaskComparison& row) {
+  ordered_json mcnemar;
+  if (row.mcnemar)
+    mcnemar = {{"only_a", row.mcnemar->only_a},
+               {"only_b", row.mcnemar->only_b},
+               {"exact_p", row.mcnemar->exact_p},
+               {"mid_p", row.mcnemar->mid_p}};
+  return {{"task", row.task},
+          {"metric", row.metric},
+          {"compared", row.log_likelihood ? "log-likelihood" : "metric"},
+          {"n", row.documents},
+          {"a", row.a},
+          {"b", row.b},
+          {"difference", row.bootstrap.difference},
+          {"low", row.bootstrap.low},
+          {"high", row.bootstrap.high},
+          {"bootstrap_p", row.bootstrap.p},
+          {"mcnemar", mcnemar},
+          {"holm_p", row.holm_p}};
+}
+
+ordered_json json_of(const std::string& path, const Cost& cost) {
+  return {{"path", path},
+          {"disk_bytes", cost.disk_bytes},
+          {"linear_bytes", cost.linear_bytes},
+          {"bits_per_linear_weight", cost.bits_per_linear_weight},
+          {"decode_tokens_per_second", cost.decode_tokens_per_second}};
+}
+
+void print_line(const std::string& name, const std::string& a, const std::string& b, const std::string& rest = "") {
+  fmt::print("{:<40}{:>12}{:>12}{}\n", name, a, b, rest);
+}
+
+void print_table(const std::vector<eval::TaskComparison>& rows, const Cost (&costs)[2],
+                 const std::optional<eval::Divergence>& text) {
+  print_line("", "A", "B", fmt::format("{:>10}  {:<22}{:>9}{:>9}", "B - A", "95 % interval", "p", "Holm p"));
+  for (const eval::TaskComparison& row : rows)
+    print_line(fmt::format("{} {}", row.task, row.log_likelihood ? "log-likelihood" : row.metric), fmt::format("{:.4f}", row.a),
+               fmt::format("{:.4f}", row.b),
+               fmt::format("{:>+10.4f}  {:<22}{:>9.4f}{:>9.4f}", row.bootstrap.difference,
+                           fmt::format("[{:+.4f}, {:+.4f}]", row.bootstrap.low, row.bootstrap.high), row.p(), row.holm_p));
+  if (text) {
+    print_line("perplexity of the text", fmt::format("{:.3f}", text->perplexity_a), fmt::format("{:.3f}", text->perplexity_b));
+    fmt::print("{:<40}{:>12.4f} ± {:.4f} nats over {} tokens\n", "KL(A || B)", text->kl, text->kl_stderr, text->tokens);
+    fmt::print("{:<40}{:>11.1f} %\n", "same most probable token", 100 * text->top1_agreement);
+  }
+  print_line("size on disk", format_bytes(costs[0].disk_bytes), format_bytes(costs[1].disk_bytes));
+  print_line("bits of a linear weight", fmt::format("{:.3f}", costs[0].bits_per_linear_weight),
+             fmt::format("{:.3f}", costs[1].bits_per_linear_weight));
+  if (costs[0].decode_tokens_per_second > 0)
+    print_line("decode, tokens/s", fmt::format("{:.1f}", costs[0].decode_tokens_per_second),
+               fmt::format("{:.1f}", costs[1].decode_tokens_per_second));
+}
+
+void run(const Arguments& a) {
+  if (a.tokens < 2 || a.decode < 0 || a.eval.limit < 0 || a.eval.bootstrap < 2)
+    throw Error(Exit::kUsage, "a number is out of range", "--tokens and --bootstrap: 2 or more, --decode and --limit: 0 or more");
+  if (a.eval.tasks.empty() && a.text.empty()) throw Error(Exit::kUsage, "nothing to compare", "give --tasks, --text or both");
+  std::vector<eval::TaskResult> results[2];
+  if (!a.eval.tasks.empty()) results[0] = results[1] = prepare_tasks(a.eval);
+  LoadedModel models[2];
+  Cost costs[2];
+  for (size_t m = 0; m < 2; ++m) {
+    EvalArguments arguments = a.eval;
+    arguments.model = a.models[m];
+    models[m] = load_for_eval(arguments);
+    log_info("{}: {}", m == 0 ? "A" : "B", a.models[m]);
+    run_evaluation(arguments, models[m], results[m]);
+    costs[m] = cost_of(a.models[m], *models[m].engine, a.decode);
+  }
+  std::optional<eval::Divergence> text;
+  if (!a.text.empty()) text = divergence(a, models);
+  const std::vector<eval::TaskComparison> rows = eval::compare_tasks(results[0], results[1], a.eval.bootstrap);
+  if (!global().json) return print_table(rows, costs, text);
+  ordered_json tests = ordered_json::array(), alike;
+  for (const eval::TaskComparison& row : rows) tests.push_back(json_of(row));
+  if (text)
+    alike = {{"tokens", text->tokens},
+             {"kl", text->kl},
+             {"kl_stderr", text->kl_stderr},
+             {"top1_agreement", text->top1_agreement},
+             {"perplexity_a", text->perplexity_a},
+             {"perplexity_b", text->perplexity_b}};
+  print_json(ordered_json{
+      {"schema", "spectra.compare/1"},
+      {"activations", a.eval.activations},
+      {"a", json_of(a.models[0], costs[0])},
+      {"b", json_of(a.models[1], costs[1])},
+      {"tests", tests},
+      {"text",
+       alike}}.dump());
+}
+
+}  // namespace
+
+Command make_compare() {
+  static Arguments a;
+  a.eval.bootstrap = 10'000;
+  Command command;
+  command.name = "compare";
+  command.summary = "compare two models: benchmark scores with paired tests, predictions of a text, size and speed";
+  command.options = {
+      {"A", "model directory", &a.models[0], true},
+      {"B", "model directory", &a.models[1], true},
+      {"--tasks", "as eval has them", &a.eval.tasks},
+      {"--data", "directory to search for the tasks' data, or TASK=FILE; may be repeated", &a.eval.data},
+      {"--limit", "only the first so many documents of each task; 0 = all", &a.eval.limit},
+      {"--fewshot", "examples before each question; -1 = the task's own number", &a.eval.fewshot},
+      {"--text", "text on which predictions are compared; both models need the same tokenizer", &a.text},
+      {"--tokens", "of the text, from its beginning", &a.tokens},
+      {"--activations", "what linear layers multiply", &a.eval.activations, false, false, {"fp32", "bf16", "int8"}},
+      {"--bootstrap", "resamples of the paired bootstrap", &a.eval.bootstrap, false, true},
+      {"--decode", "tokens of the speed test; 0 = none", &a.decode, false, true},
+  };
+  command.run = [] { run(a); };
+  command.examples = {"spectra compare float-99m tri-99m --tasks arc_easy,piqa --data benchmarks --text wiki.test.raw"};
+  return command;
+}
+
+}  // namespace spectra::cli
