@@ -119,7 +119,7 @@ uint64_t parse_bytes(const std::string& text, const std::string& option) {
   const double value = std::strtod(text.c_str(), &end);
   while (*end == ' ') ++end;
   for (const auto& [unit, factor] : kUnits)
-    if (end != text.c_str() && std::string_view(end) == unit && value >= 0 && value * factor < 0x1p60)
+    if (end != text.c_str() && std::string_view(end) == unit && value >= 0 && value * factor <= 0x1p60)
       return static_cast<uint64_t>(value * factor);
   throw Error(Exit::kUsage, fmt::format("{} {} is no amount of memory", option, text),
               "allowed: a number and B, kB, MB, GB, KiB, MiB or GiB, as 4GiB; a number alone counts MiB");

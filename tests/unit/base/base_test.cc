@@ -159,5 +159,14 @@ TEST(Progress, Formats) {
   EXPECT_EQ(format_count(999'999), "1.00M");
 }
 
+TEST(Bytes, AmountsAreRead) {
+  EXPECT_EQ(parse_bytes("4GiB", "--x"), uint64_t{4} << 30);
+  EXPECT_EQ(parse_bytes("500 MB", "--x"), 500'000'000u);
+  EXPECT_EQ(parse_bytes("1.5kB", "--x"), 1500u);
+  EXPECT_EQ(parse_bytes("3", "--x"), uint64_t{3} << 20);  // a number alone counts MiB
+  for (const char* wrong : {"", "GiB", "-1GB", "4 apples", "1e30GB", "nan", "4GiB4"})
+    EXPECT_THROW(parse_bytes(wrong, "--x"), Error) << wrong;
+}
+
 }  // namespace
 }  // namespace spectra
