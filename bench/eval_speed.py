@@ -3,8 +3,8 @@
 """How fast `spectra eval` answers: documents and tokens per second, beside the prefill rate of `spectra bench` and beside the same
 requests scored alone (--alone). The three take turns, --rounds times, on one thread; processor time counts, so that other work on the machine disturbs less.
 
-Start-up is the least of --rounds times from the start of the command to the first request. Writes bench/results/eval-speed.json.
-Usage: bench/eval_speed.py [--binary B] [--rounds N] [--documents N] MODEL
+Rows of activations not asked for stay in the file. Start-up is the least of --rounds times from the start of the command to the first request. Writes bench/results/eval-speed.json.
+Usage: bench/eval_speed.py [--binary B] [--rounds N] [--activations fp32,int8] MODEL
 """
 import argparse
 import datetime
@@ -19,7 +19,7 @@ import time
 
 from books import ROOT, machine
 
-ACTIVATIONS = ("fp32", "int8")
+TASKS = {"arc_easy": 0, "hellaswag": 1000}  # documents; 0 = all 2,376, which are 9,501 requests
 
 
 def call(*arguments):
@@ -30,7 +30,7 @@ def call(*arguments):
     return json.loads(out), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measure(binary, model, data, task, documents, activations, rounds):
+def measure(binary, model, data, task, activations, rounds):
     def evaluate(limit, *more):
         return call(binary, "eval", model, "--tasks", task, "--data", data, "--limit", limit, "--activations", activations, "--threads", 1, *more)
 
@@ -38,8 +38,9 @@ def measure(binary, model, data, task, documents, activations, rounds):
     for _ in range(rounds):
         start = evaluate(1)[1]  # what a run takes before and after its documents
         for name, more in (("together", ()), ("alone", ("--alone",))):
-            result, seconds = evaluate(documents, *more)
+            result, seconds = evaluate(TASKS[task], *more)
             rows[name].append((seconds - start, result["speed"][task]))
+            documents = result["tasks"][task]["n"]
         # The same number of tokens for the processor to chew, in long prompts.
         short, long = (call(binary, "bench", model, "--activations", activations, "--generate", 0, "--prompt", 512, "--threads", 1, "--runs",
                             runs, "--no-limits")[1] for runs in (1, 7))
@@ -60,23 +61,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/release/spectra")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--activations", default="fp32,int8")
     parser.add_argument("model")
     arguments = parser.parse_args()
     binary = arguments.binary.resolve()
     data = pathlib.Path(os.environ.get("SPECTRA_TEST_DATA", ROOT / "../shared/data")) / "eval"
-    results = []
-    for activations in ACTIVATIONS:
-        for task in ("arc_easy", "hellaswag"):
-            results.append(measure(binary, arguments.model, data, task, arguments.documents, activations, arguments.rounds))
-            print(results[-1], file=sys.stderr, flush=True)
+    path = ROOT / "bench/results/eval-speed.json"
+    kept = json.loads(path.read_text())["results"] if path.exists() else []
+    results = [row for row in kept if row["activations"] not in arguments.activations.split(",")]
     starts = []
     for _ in range(5 * arguments.rounds):
         starts.append(call(binary, "eval", arguments.model, "--tasks", "arc_easy", "--data", data, "--limit", 1)[0]["start_seconds"])
         time.sleep(0.2)
-    result = {"date": datetime.date.today().isoformat(), "machine": machine(), "command": "bench/eval_speed.py", "model": pathlib.Path(arguments.model).name,
+    print("first request after", sorted(starts), file=sys.stderr, flush=True)
+    for activations in filter(None, arguments.activations.split(",")):
+        for task in TASKS:
+            results.append(measure(binary, arguments.model, data, task, activations, arguments.rounds))
+            print(results[-1], file=sys.stderr, flush=True)
+    result = {"date": datetime.date.today().isoformat(), "machine": machine(), "command": " ".join(["bench/eval_speed.py", *sys.argv[1:-1]]), "model": pathlib.Path(arguments.model).name,
               "seconds_to_first_request": {"least": round(min(starts), 3), "median": round(statistics.median(starts), 3)}, "results": results}
-    (ROOT / "bench/results/eval-speed.json").write_text(json.dumps(result, indent=1) + "\n")
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -48,11 +48,13 @@ bool JsonField::flag(const char* key, bool otherwise) const {
   return field.json().get<bool>();
 }
 
+JsonField JsonField::item(size_t i) const { return {(*value_)[i], fmt::format("{}[{}]", path_, i)}; }
+
 std::vector<JsonField> JsonField::items() const {
   if (!value_->is_array()) fail("a list");
   std::vector<JsonField> result;
   result.reserve(value_->size());
-  for (size_t i = 0; i < value_->size(); ++i) result.emplace_back((*value_)[i], fmt::format("{}[{}]", path_, i));
+  for (size_t i = 0; i < value_->size(); ++i) result.push_back(item(i));
   return result;
 }
 

@@ -20,6 +20,7 @@ class JsonField {
   std::string text() const;
   int64_t integer() const;
   bool flag(const char* key, bool otherwise) const;
+  JsonField item(size_t i) const;  ///< of a list that has it
   std::vector<JsonField> items() const;
   const nlohmann::json& json() const { return *value_; }
   const std::string& path() const { return path_; }

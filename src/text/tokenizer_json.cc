@@ -13,10 +13,13 @@ namespace {
 constexpr int64_t kMostIds = int64_t{1} << 20;            // four times the largest vocabularies in use
 using Names = std::unordered_map<std::string, uint32_t>;  // spelling in the file -> id
 
+bool is_id(const nlohmann::json& value) {
+  return value.is_number_integer() && value.get<int64_t>() >= 0 && value.get<int64_t>() < kMostIds;
+}
+
 uint32_t read_id(const JsonField& field) {
-  const int64_t id = field.integer();
-  if (id < 0 || id >= kMostIds) field.fail(fmt::format("an id from 0 to {}", kMostIds - 1));
-  return static_cast<uint32_t>(id);
+  if (!is_id(field.json())) field.fail(fmt::format("an id from 0 to {}", kMostIds - 1));
+  return field.json().get<uint32_t>();
 }
 
 Names read_vocabulary(const JsonField& model) {
@@ -26,7 +29,8 @@ Names read_vocabulary(const JsonField& model) {
   names.reserve(vocabulary.json().size());
   std::vector<bool> taken;
   for (const auto& [spelling, value] : vocabulary.json().items()) {
-    const uint32_t id = read_id({value, fmt::format("{}[\"{}\"]", vocabulary.path(), spelling)});
+    const uint32_t id = is_id(value) ? value.get<uint32_t>()  // spelling out 50,000 paths would take longer than all the rest
+                                     : read_id({value, fmt::format("{}[\"{}\"]", vocabulary.path(), spelling)});
     if (id >= taken.size()) taken.resize(id + size_t{1});
     if (taken[id])
       throw bad_input(fmt::format("{}: two tokens have the id {}, one of them \"{}\"", vocabulary.path(), id, spelling));
@@ -37,32 +41,33 @@ Names read_vocabulary(const JsonField& model) {
 }
 
 /// "left right" or ["left", "right"].
-std::pair<std::string, std::string> read_pair(const JsonField& merge) {
+std::pair<std::string, std::string> read_pair(const JsonField& list, size_t i) {
+  const nlohmann::json& merge = list.json()[i];
   if (merge.is_array()) {
-    const std::vector<JsonField> both = merge.items();
-    if (both.size() != 2) merge.fail("two strings");
+    const std::vector<JsonField> both = list.item(i).items();
+    if (both.size() != 2) list.item(i).fail("two strings");
     return {both[0].text(), both[1].text()};
   }
-  const std::string text = merge.text();
+  if (!merge.is_string()) list.item(i).fail("a string");
+  const auto& text = merge.get_ref<const std::string&>();
   const size_t space = text.find(' ', 1);
-  if (space == std::string::npos) merge.fail("two tokens with a space between them");
+  if (space == std::string::npos) list.item(i).fail("two tokens with a space between them");
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
 MergeTable read_merges(const JsonField& model, const Names& names) {
   const JsonField list = model["merges"];
-  const auto id_of = [&](const JsonField& merge, const std::string& spelling) {
+  const auto id_of = [&](size_t i, const std::string& spelling) {
     const auto entry = names.find(spelling);
-    if (entry == names.end()) throw bad_input(fmt::format("{}: \"{}\" is not in the vocabulary", merge.path(), spelling));
+    if (entry == names.end()) throw bad_input(fmt::format("{}: \"{}\" is not in the vocabulary", list.item(i).path(), spelling));
     return entry->second;
   };
   if (!list.is_array()) list.fail("a list");
   MergeTable table(list.json().size());
-  uint32_t rank = 0;
-  for (const JsonField& merge : list.items()) {
-    const auto pair = read_pair(merge);
-    const uint32_t result = id_of(merge, pair.first + pair.second);
-    table.set(id_of(merge, pair.first), id_of(merge, pair.second), {rank++, result});
+  for (size_t i = 0; i < list.json().size(); ++i) {
+    const auto pair = read_pair(list, i);
+    const uint32_t result = id_of(i, pair.first + pair.second);
+    table.set(id_of(i, pair.first), id_of(i, pair.second), {static_cast<uint32_t>(i), result});
   }
   return table;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Codes and scales of one matrix: what must hold of GPTQ whatever the inputs are, and a plain implementation beside the fast one.
 #include "quantize/solve.h"
+#include <cblas.h>
 
 #include <gtest/gtest.h>
 
@@ -42,6 +43,9 @@ Options options_of(int bits, int64_t group, Method method = Method::kGptq) {
   o.bits = bits, o.group_size = group, o.method = method;
   return o;
 }
+
+// The threaded builds would start a second pool of threads beside OpenMP's.
+TEST(Solve, OpenBlasIsTheSerialOne) { EXPECT_EQ(openblas_get_parallel(), 0); }
 
 TEST(Solve, AgreesWithThePlainAlgorithm) {
   for (const int64_t group : {0, 16, 48, 96}) {
