@@ -44,7 +44,8 @@ std::string one_map(const QuantizedModel& model) {
   if (!std::isnan(model.quantized_perplexity))
     html += fmt::format("<p>Perplexity on the calibration text {:.4f}, float model {:.4f}.</p>\n", model.quantized_perplexity,
                         model.float_perplexity);
-  html += "<table><tr><th>block</th>";
+  html += "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Errors of " + escaped(model.name) +
+          "\"><table class=\"map\"><tr><th>block</th>";
   for (const std::string& projection : model.projections) html += "<th>" + escaped(projection) + "</th>";
   html += "</tr>\n";
   for (const auto& block : model.errors) {
@@ -60,7 +61,7 @@ std::string one_map(const QuantizedModel& model) {
     }
     html += "</tr>\n";
   }
-  return html + "</table>\n";
+  return html + "</table></div>\n";
 }
 
 }  // namespace
@@ -89,7 +90,7 @@ QuantizedModel read_quantized(const fs::path& path) {
 std::string error_maps(const std::vector<QuantizedModel>& models) {
   if (models.empty()) return "";
   std::string html = fmt::format(
-      "<h2>Quantized models</h2>\n<p>Error of each linear layer's {} in percent of their norm; colours are logarithmic, from the "
+      "<p>Error of each linear layer's {} in percent of their norm; colours are logarithmic, from the "
       "smallest to the largest of the model.</p>\n",
       models.front().of_outputs ? "outputs on the calibration text" : "weights");
   for (const QuantizedModel& model : models) html += one_map(model);

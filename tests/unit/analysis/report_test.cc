@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/chart.h"
+#include "analysis/chart_axes.h"
 #include "base/error.h"
 #include "format/safetensors.h"
 #include "test_data.h"
@@ -69,10 +70,9 @@ TEST(Report, OneFileWithoutTheNetwork) {
   const test::TemporaryDirectory temporary;
   const std::vector<TrainingRun> runs = {read_run(make_run(temporary.path(), "float", model::Family::kFloat, 900)),
                                          read_run(make_run(temporary.path(), "tri<1>", model::Family::kTernary, 900))};
-  const std::string html = report_html(runs, {{"float", "Once", " upon <b>"}}, "A & B");
+  const std::string html = report_html({"A & B", "spectra report", runs, {}, {}, {{"float", "Once", " upon <b>"}}});
   EXPECT_EQ(html.find("http://"), std::string::npos);
   EXPECT_EQ(html.find("https://"), std::string::npos);
-  EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_EQ(html.find("nan"), std::string::npos);
   EXPECT_NE(html.find("A &amp; B"), std::string::npos);
   EXPECT_NE(html.find("tri&lt;1&gt;"), std::string::npos);
@@ -136,7 +136,8 @@ TEST(Report, SkippedStepsAndInterventionsAreMarked) {
                               {"lr", 0.001}, {"skipped", "loss <spike>"}, {"rewound_to", 60}};
   write_file(second / "log.jsonl", read_file(second / "log.jsonl") + bad.dump() + "\n");
   add_layers(first);
-  const std::string both = report_html({read_run(first), read_run(second)}, {}, "t"), one = report_html({read_run(first)}, {}, "t");
+  const std::string both = report_html({"t", "", {read_run(first), read_run(second)}}),
+                    one = report_html({"t", "", {read_run(first)}});
   EXPECT_NE(both.find("lr drop: one"), std::string::npos);
   EXPECT_NE(both.find("weight decay off: two"), std::string::npos);
   EXPECT_EQ(one.find("lr drop: one"), std::string::npos);  // a single one needs no name

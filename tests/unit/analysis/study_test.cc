@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/study.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "analysis/study_tables.h"
+#include "base/error.h"
+#include "study_example.h"
+#include "test_data.h"
+
+namespace spectra::analysis {
+namespace {
+
+using nlohmann::json;
+using test::study_document;
+using test::study_model;
+
+Study read(const json& document) {
+  const test::TemporaryDirectory directory;
+  write_file(directory / "results.json", document.dump());
+  return read_study(directory.path());
+}
+
+std::string complaint(const json& document) {
+  try {
+    read(document);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::kBadInput);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ReadStudy, TakesWhatIsThereAndLeavesTheRestUnknown) {
+  json document = study_document();
+  document["models"] = {study_model("ternary", "1.5M", 1, 2.5), study_model("float", "1.5M", 1, 2.25)};
+  document["models"][0]["validation_loss"] = nullptr;
+  document["models"][1]["tasks"] = {{"sciq", {{"acc", 0.5}, {"acc_stderr", 0.25}, {"n", 8}, {"note", "x"}}}};
+  document["models"][1]["texts"] = {{"ptb", {{"nll", 3.5}, {"perplexity", 33.1}, {"tokens", 100}}}};
+  const Study study = read(document);
+  EXPECT_EQ(study.name, "nano");
+  EXPECT_FALSE(study.finished);
+  ASSERT_EQ(study.models.size(), 2u);
+  EXPECT_EQ(study.models[0].family, model::Family::kTernary);
+  EXPECT_TRUE(std::isnan(study.models[0].validation_loss));
+  EXPECT_TRUE(study.models[0].tasks.empty());
+  EXPECT_EQ(study.models[1].run, study.directory / "runs/float-1.5M-seed1");
+  const StudyScore score = study.models[1].tasks.at("sciq").at("acc");
+  EXPECT_EQ(score.value, 0.5);
+  EXPECT_EQ(score.standard_error, 0.25);
+  EXPECT_EQ(score.documents, 8);
+  EXPECT_EQ(study.models[1].tasks.at("sciq").size(), 1u);
+  EXPECT_EQ(study.models[1].texts.at("ptb").nll, 3.5);
+}
+
+TEST(ReadStudy, ASuiteThatHasJustBegunHasNoModels) {
+  json document = study_document();
+  document.erase("models");
+  EXPECT_TRUE(read(document).models.empty());
+}
+
+TEST(ReadStudy, ComplaintsNameThePlace) {
+  json document = study_document();
+  document["models"] = {study_model("float", "1.5M", 1, 2.25), study_model("float", "1.5M", 2, 2.25)};
+  json bad = document;
+  bad["models"][1]["family"] = "quaternary";
+  EXPECT_NE(complaint(bad).find("results.json, models[1].family: "), std::string::npos) << complaint(bad);
+  bad = document;
+  bad["models"][1]["validation_loss"] = "low";
+  EXPECT_NE(complaint(bad).find("models[1].validation_loss: string where a number belongs"), std::string::npos) << complaint(bad);
+  bad = document;
+  bad["models"][0].erase("name");
+  EXPECT_NE(complaint(bad).find("models[0]: \"name\" is missing"), std::string::npos) << complaint(bad);
+  bad = document;
+  bad["models"] = 3;
+  EXPECT_NE(complaint(bad).find("models: number where a list belongs"), std::string::npos) << complaint(bad);
+  bad = document;
+  bad["models"][0]["tasks"] = {{"sciq", 0.5}};
+  EXPECT_NE(complaint(bad).find("models[0].tasks.sciq: number where an object belongs"), std::string::npos) << complaint(bad);
+  bad = document;
+  bad["schema"] = "spectra.suite/9";
+  EXPECT_NE(complaint(bad).find("spectra.suite/9"), std::string::npos);
+  EXPECT_NE(complaint(json::array()).find("object belongs"), std::string::npos);
+}
+
+TEST(ReadStudy, RefusesWhatIsNotJson) {
+  const test::TemporaryDirectory directory;
+  EXPECT_FALSE(is_study(directory.path()));
+  write_file(directory / "results.json", "{\"schema\": ");
+  EXPECT_TRUE(is_study(directory.path()));
+  EXPECT_THROW(read_study(directory.path()), Error);
+}
+
+TEST(StudyTables, MeansDifferencesAndTheirIntervals) {
+  json document = study_document();
+  document["models"] = {study_model("float", "1.5M", 1, 2.0), study_model("float", "1.5M", 2, 3.0),
+                        study_model("ternary", "1.5M", 1, 2.5), study_model("ternary", "1.5M", 2, 3.7),
+                        study_model("ternary", "1.5M", 3, 9.0)};
+  const Study study = read(document);
+  const std::vector<SizeGroup> groups = by_size(study, kFloatLM, validation_loss);
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].mean.mean, 2.5);
+  EXPECT_EQ(groups[0].mean.low, 2.0);
+  const std::vector<SizeDifference> gaps = differences(study, kTriLM, kFloatLM, validation_loss);
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].mean.count, 2u);  // seed 3 has no FloatLM
+  EXPECT_NEAR(gaps[0].mean.mean, 0.6, 1e-12);
+  EXPECT_NEAR(gaps[0].mean.margin, 12.706 * 0.1, 1e-9);  // standard error of {0.5, 0.7}: 0.1414 / sqrt(2)
+  EXPECT_TRUE(std::isnan(mean_of({1.0}).margin));
+  EXPECT_EQ(kinds_of(study).size(), 2u);
+}
+
+}  // namespace
+}  // namespace spectra::analysis
