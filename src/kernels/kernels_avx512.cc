@@ -49,6 +49,19 @@ struct Lanes {
   float largest() const { return _mm512_reduce_max_ps(v); }
 };
 
+/// Four sums at once, each by the tree of sum().
+inline void store_sums(float* y, const Lanes (&sums)[4]) {
+  const auto halves = [](__m512 a, __m512 b) {  // 8 sums of a, 8 of b
+    return _mm512_add_ps(_mm512_insertf32x8(a, _mm512_castps512_ps256(b), 1), _mm512_shuffle_f32x4(a, b, 0xee));
+  };
+  const __m512 ab = halves(sums[0].v, sums[1].v), cd = halves(sums[2].v, sums[3].v);
+  const __m512 four = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+  const __m512 two = _mm512_add_ps(four, _mm512_permute_ps(four, 0x4e));
+  const __m512 one = _mm512_add_ps(two, _mm512_permute_ps(two, 0xb1));
+  const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  _mm_storeu_ps(y, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, one)));
+}
+
 inline Lanes operator+(Lanes a, Lanes b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Lanes operator-(Lanes a, Lanes b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Lanes operator*(Lanes a, Lanes b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -34,6 +34,13 @@ float dot(const X* x, const W* w, size_t n) {
   return sum.sum();
 }
 
+/// The sum of each of R registers. An instruction set may have a faster one for a given R.
+template <int R>
+inline void store_sums(float* y, const Lanes (&sums)[R]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) y[r] = sums[r].sum();
+}
+
 /// R rows times M token rows, one register of lanes each: every weight that is loaded and widened meets M tokens.
 template <int R, int M, class X, class W>
 inline void dot_block(float* y, size_t y_stride, const X* x, size_t x_stride, const W* w, size_t w_stride, size_t n) {
@@ -64,9 +71,7 @@ inline void dot_block(float* y, size_t y_stride, const X* x, size_t x_stride, co
   }
   if (i < n) add(i, [&](const auto* p) { return load_some(p, n - i); });
 #pragma GCC unroll 8
-  for (int t = 0; t < M; ++t)
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) y[static_cast<size_t>(t) * y_stride + static_cast<size_t>(r)] = sums[t][r].sum();
+  for (int t = 0; t < M; ++t) store_sums(y + static_cast<size_t>(t) * y_stride, sums[t]);
 }
 
 template <int M, class X, class W>
@@ -77,6 +82,12 @@ inline void dot_rows(float* y, size_t y_stride, const X* x, size_t x_stride, con
   for (; r < rows; ++r) dot_block<1, M>(y + r, y_stride, x, x_stride, w + r * w_stride, w_stride, n);
 }
 
+/// Asks for the share of the next `bytes` that falls to kBlock of `tokens`; what lies behind the end of an array is ignored.
+inline void fetch_ahead(const void* next, size_t bytes, size_t t, size_t tokens) {
+  const size_t end = bytes * (t + Lanes::kBlock) / tokens;
+  for (size_t at = bytes * t / tokens; at < end; at += 64) __builtin_prefetch(static_cast<const char*>(next) + at);
+}
+
 template <class X, class W>
 void matmul(float* y, size_t y_stride, const X* x, size_t x_stride, size_t tokens, const W* w, size_t w_stride, size_t rows,
             size_t n) {
@@ -85,8 +96,10 @@ void matmul(float* y, size_t y_stride, const X* x, size_t x_stride, size_t token
     const size_t here = rows - first < kRows ? rows - first : kRows;
     const W* part = w + first * w_stride;
     size_t t = 0;
-    for (; t + Lanes::kBlock <= tokens; t += Lanes::kBlock)
+    for (; t + Lanes::kBlock <= tokens; t += Lanes::kBlock) {
+      fetch_ahead(part + kRows * w_stride, kRows * w_stride * sizeof(W), t, tokens);
       dot_rows<Lanes::kBlock>(y + t * y_stride + first, y_stride, x + t * x_stride, x_stride, part, w_stride, here, n);
+    }
     for (; t < tokens; ++t) dot_rows<1>(y + t * y_stride + first, y_stride, x + t * x_stride, x_stride, part, w_stride, here, n);
   }
 }
