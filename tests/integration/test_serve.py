@@ -73,6 +73,21 @@ class Serve(harness.Case):
                 greedy = max(tops[i + 1].values()) == values[i + 1]  # float-equal, as the harness compares
                 self.assertEqual(greedy, top_id == known["ids"][i + 1], i)
 
+    def test_scores_of_the_harness_are_those_of_eval(self):
+        scores = self.directory / "scores.jsonl"
+        spectra("eval", self.model, "--tasks", "arc_easy,crows_pairs_english", "--data", DATA / "eval", "--limit", 12, "--dump-scores", scores)
+        compared = 0
+        for line in map(json.loads, scores.read_text().splitlines()):
+            for ids, scored, expected, greedy in zip(line["ids"], line["scored"], line["logprobs"], line["greedy"]):
+                answer = self.server.json("/v1/completions", {"prompt": [ids], "temperature": 0, "max_tokens": 1, "logprobs": 1, "echo": True, "seed": 1234})
+                values, tops = (answer["choices"][0]["logprobs"][key] for key in ("token_logprobs", "top_logprobs"))
+                places = range(len(ids) - scored, len(values) - 1)  # the last entry was generated
+                self.assertEqual(len(places), scored)
+                self.assertAlmostEqual(sum(values[i] for i in places), expected, delta=2e-6 * scored)
+                self.assertEqual(all(values[i] == max(tops[i].values()) for i in places), bool(greedy))
+                compared += 1
+        self.assertGreater(compared, 60)
+
     def test_a_generated_eos_is_one_entry(self):
         answer = self.complete(prompt=[[1, 403, 407]], max_tokens=1, logprobs=1, echo=True, logit_bias={str(EOS): 100})
         choice = answer["choices"][0]
