@@ -36,7 +36,7 @@ function size(bytes) {
 }
 
 function count(n) {
-  return n >= 1e9 ? (n / 1e9).toFixed(2) + " billion" : n >= 1e6 ? (n / 1e6).toFixed(1) + " million" : String(n);
+  return n >= 1e9 ? (n / 1e9).toFixed(2) + " billion" : n >= 1e6 ? (n / 1e6).toFixed(1) + " million" : n.toLocaleString("en");
 }
 
 function drawLayers(zeros) {
@@ -104,7 +104,7 @@ async function listModels() {
 
 function probability(logprob) {
   const p = 100 * Math.exp(logprob);
-  return p >= 0.1 ? p.toFixed(1) + " %" : p.toExponential(1) + " %";
+  return p >= 0.05 ? p.toFixed(1) + " %" : "< 0.1 %";
 }
 
 function visible(token) {
