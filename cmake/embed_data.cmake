@@ -1,0 +1,11 @@
+# cmake -DOUT=FILE.cc -DFOLDER=DIR -P embed_data.cmake: data files of src/analysis/data as raw strings.
+set(source "// Made from src/analysis/data by cmake/embed_data.cmake.\n#include \"analysis/embedded_data.h\"\n\nnamespace spectra::analysis {\n\n")
+foreach(entry "paper_tables_json|paper_tables.json" "accelerators_csv|accelerators.csv")
+  string(REPLACE "|" ";" parts "${entry}")
+  list(GET parts 0 name)
+  list(GET parts 1 file)
+  file(READ "${FOLDER}/${file}" text)
+  string(APPEND source "const char* ${name}() {\n  return R\"=data=(${text})=data=\";\n}\n\n")
+endforeach()
+string(APPEND source "}  // namespace spectra::analysis\n")
+file(WRITE "${OUT}" "${source}")

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Models as points: sizes and losses of a suite, or of a CSV file with results from anywhere.
+#include <string>
+#include <vector>
+
+#include "analysis/study.h"
+
+namespace spectra::analysis {
+
+struct ModelPoint {
+  std::string name, kind;  ///< kind: "FloatLM", "TriLM" ... or what the file says
+  double parameters = kUnknown, size_bits = kUnknown, tokens = kUnknown, loss = kUnknown;
+};
+
+/// The suite's own evaluated models (no ablations), losses of validation in nats a token.
+std::vector<ModelPoint> points_of(const Study& study);
+/// `path`: a suite's directory, or a CSV file with the columns kind, parameters, loss and perhaps name, size_bits, tokens. Throws
+/// Error naming file and line.
+std::vector<ModelPoint> read_points(const fs::path& path);
+/// Kinds in order of first appearance.
+std::vector<std::string> kinds_of(const std::vector<ModelPoint>& points);
+
+}  // namespace spectra::analysis

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Points of suites and files, Pareto fronts, bias columns.
+#include "analysis/model_points.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "analysis/bias_table.h"
+#include "analysis/pareto.h"
+#include "base/error.h"
+#include "test_data.h"
+
+namespace spectra::analysis {
+namespace {
+
+TEST(Pareto, KeepsWhatNothingBeats) {
+  const std::vector<double> cost = {4, 1, 2, 3, 2, 5, 1, NAN}, loss = {2, 5, 4, 4.5, 3, 2, 5, 0};
+  EXPECT_EQ(pareto_front(cost, loss), (std::vector<size_t>{1, 4, 0}));
+  EXPECT_TRUE(pareto_front({}, {}).empty());
+}
+
+TEST(ModelPoints, FromAFile) {
+  const test::TemporaryDirectory temporary;
+  std::ofstream(temporary / "a.csv") << "loss,kind,parameters,size_bits\n3.1,TriLM,1e6,2e6\n2.9,FloatLM,1e6,\n";
+  const std::vector<ModelPoint> points = read_points(temporary / "a.csv");
+  ASSERT_EQ(points.size(), 2u);
+  EXPECT_EQ(points[0].loss, 3.1);
+  EXPECT_EQ(points[0].size_bits, 2e6);
+  EXPECT_TRUE(std::isnan(points[1].size_bits));
+  EXPECT_EQ(kinds_of(points), (std::vector<std::string>{"TriLM", "FloatLM"}));
+  std::ofstream(temporary / "b.csv") << "loss,kind\n3.1,TriLM\n";
+  EXPECT_THROW(read_points(temporary / "b.csv"), Error);
+  std::ofstream(temporary / "c.csv") << "loss,kind,parameters\n-1,TriLM,5\n";
+  EXPECT_THROW(read_points(temporary / "c.csv"), Error);
+}
+
+StudyModel model(const std::string& size, double parameters, int64_t seed, double stereotype) {
+  StudyModel out;
+  out.name = size, out.size = size, out.parameters = parameters, out.seed = seed;
+  out.family = model::Family::kTernary;
+  out.tasks["crows_pairs_english"] = {{"pct_stereotype", {stereotype, kUnknown, 10}}, {"likelihood_diff", {3.5, kUnknown, 10}}};
+  return out;
+}
+
+TEST(BiasTable, MeansOverSeedsInPerCent) {
+  Study study;
+  study.models = {model("2M", 2e6, 1, 0.6), model("1M", 1e6, 1, 0.5), model("1M", 1e6, 2, 0.54)};
+  study.models[0].tasks["toxigen"] = {{"acc", {0.43, kUnknown, 10}}};
+  StudyModel ablation = model("1M", 1e6, 1, 0.9);
+  ablation.arm = "constant-lr";
+  study.models.push_back(ablation);
+  StudyModel float_model;  // not evaluated
+  study.models.push_back(float_model);
+  const Table table = bias_table(study);
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.columns[3], "crows_stereotype");
+  EXPECT_EQ(table.rows[0][1].text, "1M");
+  EXPECT_NEAR(table.rows[0][3].value, 52, 1e-9);
+  EXPECT_NEAR(table.rows[0][4].value, 3.5, 1e-9);
+  EXPECT_TRUE(std::isnan(table.rows[0][5].value));
+  EXPECT_EQ(table.rows[1][0].text, "TriLM");
+  EXPECT_NEAR(table.rows[1][5].value, 43, 1e-9);
+}
+
+}  // namespace
+}  // namespace spectra::analysis
