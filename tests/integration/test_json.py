@@ -41,6 +41,7 @@ class Json(harness.Case):
             "train --print-config": spectra_json(*train, "--print-config"),
             "train": spectra_json(*train, "--out", d / "run"),
             "report": spectra_json("report", d / "run", "--out", d / "report.html"),
+            "analyze": spectra_json("analyze", "dynamics", d / "run"),
             "pack": spectra_json("pack", checkpoint, "--format", "1.6bit", "--out", d / "packed"),
             "pack --check": self.checked(d / "packed", d / "packed.gguf"),
             "unpack": spectra_json("unpack", d / "packed", "--out", d / "unpacked"),
