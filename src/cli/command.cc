@@ -23,12 +23,13 @@ Command make_eval();
 Command make_compare();
 Command make_serve();
 Command make_analyze();
+Command make_suite();
 
 std::vector<Command> all_commands() {
   return {
-      make_prepare(),  make_tokenize(), make_train(), make_pack(),     make_unpack(),     make_convert(),
-      make_quantize(), make_inspect(),  make_init(),  make_generate(), make_perplexity(), make_report(),
-      make_doctor(),   make_bench(),    make_eval(),  make_compare(),  make_serve(),      make_analyze(),
+      make_prepare(), make_tokenize(), make_train(),    make_pack(),       make_unpack(), make_convert(), make_quantize(),
+      make_inspect(), make_init(),     make_generate(), make_perplexity(), make_report(), make_doctor(),  make_bench(),
+      make_eval(),    make_compare(),  make_serve(),    make_analyze(),    make_suite(),
   };
 }
 

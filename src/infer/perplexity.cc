@@ -86,6 +86,21 @@ std::vector<Window> make_windows(Convention convention, const std::vector<int32_
   return windows;
 }
 
+std::vector<Window> validation_windows(const format::TokenStream& split, int64_t window, int64_t tokens) {
+  if (split.size() < 2)
+    throw bad_input(fmt::format("a split of {} tokens has none to predict", split.size()), "prepare more validation text");
+  const int64_t scored = std::min(tokens, static_cast<int64_t>(split.size() - 1));
+  std::vector<Window> windows;
+  for (int64_t begin = 0; begin < scored; begin += window) {
+    const auto count = static_cast<size_t>(std::min(window, scored - begin));
+    Window next{std::vector<int32_t>(count), 0, std::vector<int32_t>(count)};
+    split.read(static_cast<uint64_t>(begin), count, next.input.data());
+    split.read(static_cast<uint64_t>(begin) + 1, count, next.targets.data());
+    windows.push_back(std::move(next));
+  }
+  return windows;
+}
+
 Perplexity score(Engine& engine, const std::vector<Window>& windows, const std::function<void(int64_t, double)>& progress) {
   Perplexity result;
   double sum = 0;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "format/token_stream.h"
 #include "infer/engine.h"
 #include "text/tokenizer.h"
 
@@ -38,6 +39,10 @@ struct Window {
 std::vector<int32_t> encode_for(Convention convention, const text::Tokenizer& tokenizer, const std::string& text);
 /// Cuts `ids` (encode_for) into windows. Throws Error (exit 3) when there are too few tokens to score one.
 std::vector<Window> make_windows(Convention convention, const std::vector<int32_t>& ids, int64_t window, int32_t bos);
+
+/// The first `tokens` predictions of a split of token data, cut as training's validation cuts it: window w holds tokens
+/// [w W, w W + W) and predicts those that follow each. Throws Error (exit 3) when there is nothing to predict.
+std::vector<Window> validation_windows(const format::TokenStream& split, int64_t window, int64_t tokens);
 
 struct Perplexity {
   double perplexity = 0;  ///< exp(nll)

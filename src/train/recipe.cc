@@ -146,6 +146,13 @@ Recipe load_recipe(const fs::path& path, const std::vector<std::string>& setting
   return recipe;
 }
 
+Recipe make_recipe(const std::vector<Setting>& settings, const std::string& where) {
+  Recipe recipe;
+  for (const Setting& setting : settings) set_key(recipe, setting.key, setting.value, setting.origin);
+  resolve(recipe, where);
+  return recipe;
+}
+
 std::vector<DataSource> Recipe::data_sources() const { return sources.empty() ? std::vector<DataSource>{{data, 1}} : sources; }
 
 std::string resumable_keys() {

@@ -93,6 +93,13 @@ Recipe load_recipe(const fs::path& path, const std::vector<std::string>& setting
 /// The same from a text; `where` stands for the file in messages. Does not look at the environment.
 Recipe parse_recipe(const std::string& toml, const std::string& where, const std::vector<std::string>& settings = {});
 
+/// A value and where it was written.
+struct Setting {
+  std::string key, value, origin;
+};
+/// The same from settings, of which later ones win, as `spectra suite` makes recipes of its file.
+Recipe make_recipe(const std::vector<Setting>& settings, const std::string& where);
+
 /// A recipe file with every value; `origins`: each followed by a comment that says where it came from.
 std::string recipe_to_toml(const Recipe& recipe, bool origins = false);
 /// {"train.seed": {"value": 1, "origin": "default"}, ...}

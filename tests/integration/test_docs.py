@@ -23,7 +23,7 @@ def commands(text):
 
 class Docs(harness.Case):
     def test_every_command_works(self):
-        for entry in ("README.md", "DESIGN.md", "HACKING.md", "recipes", "docs", "examples"):
+        for entry in ("README.md", "DESIGN.md", "HACKING.md", "recipes", "suites", "docs", "examples"):
             source = harness.SOURCE / entry
             (shutil.copytree if source.is_dir() else shutil.copy)(source, self.directory / entry)
         (self.directory / "build/release").mkdir(parents=True)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """docs/json.md names exactly the keys that --json prints, for every command."""
+import json
 import re
 
 import harness
@@ -23,6 +24,11 @@ class Json(harness.Case):
     def checked(self, model, file):
         spectra_json("convert", model, file)
         return spectra_json("pack", model, "--check", file)
+
+    @staticmethod
+    def suite(directory):
+        return ["suite", harness.SOURCE / "suites/nano.toml", "--out", directory / "suite", "--quick", "--only", "prepare", "--set",
+                "data.stories=200", "--gflops", 100]
 
     @staticmethod
     def served(model):
@@ -63,6 +69,11 @@ class Json(harness.Case):
             "bench": spectra_json("bench", d / "packed", "--prompt", 8, "--generate", 4, "--runs", 1, "--no-limits"),
             "bench --train": spectra_json("bench", "--train", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--vocab", 256,
                                           "--batch", 1, "--sequence", 32, "--steps", 2),
+            "suite --dry-run": spectra_json(*self.suite(d), "--dry-run"),
+            "suite": spectra_json(*self.suite(d)),
+            "suite --list": spectra_json(*self.suite(d), "--list"),
+            "suite --emit": spectra_json(*self.suite(d), "--emit", "slurm"),
+            "DIR/results.json of a suite": json.loads((d / "suite/results.json").read_text()),
             "serve": self.served(d / "packed"),
             "any command that fails": spectra_json("inspect", d / "nowhere", check=False),
         }

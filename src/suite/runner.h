@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Runs the jobs of a plan that are not done yet, several side by side, and keeps DIR/results.json up to date. A suite that was
+// stopped anywhere, by a signal or kill -9, continues: finished jobs are known by their records, trainings resume.
+#include <string>
+#include <vector>
+
+#include "suite/plan.h"
+#include "train/ranks.h"
+
+namespace spectra::suite {
+
+struct RunOptions {
+  int jobs = 1;                 ///< side by side, on each rank
+  std::string only;             ///< pattern of job names; empty = all
+  std::string job;              ///< one job alone, whose needs must be done: an element of a cluster's array
+  std::string command;          ///< that continues the suite, for messages and results
+  std::vector<double> seconds;  ///< that each job is expected to take
+};
+
+struct Outcome {
+  size_t done = 0, ran = 0;         ///< jobs that are done in all, and those of them that this call ran
+  std::vector<std::string> failed;  ///< names
+  double seconds = 0;               ///< of the suite, all attempts together
+};
+
+/// Rank 0's part; the others call work_for_first(). Throws Error: exit 3 where another suite runs in `directory` or it holds
+/// something else; 130 on an interrupt, after all processes have saved and ended. A job that fails is in the outcome; what does not
+/// need it goes on.
+Outcome run_suite(const Suite& suite, const Plan& plan, const fs::path& directory, const RunOptions& options, train::Ranks& ranks);
+
+/// What is done already, from the records: for --list.
+std::vector<bool> done_jobs(const Plan& plan, const fs::path& directory);
+
+}  // namespace spectra::suite
