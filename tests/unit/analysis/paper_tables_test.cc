@@ -46,7 +46,7 @@ TEST(PaperTables, EveryModelHasBothRowsOfScores) {
   ASSERT_EQ(scores.rows.size(), 57u);
   ASSERT_EQ(more.rows.size(), 57u);
   for (size_t i = 0; i < scores.rows.size(); ++i)
-    for (size_t column : {0, 1}) EXPECT_EQ(scores.rows[i][column].text, more.rows[i][column].text);
+    for (const size_t column : {size_t{0}, size_t{1}}) EXPECT_EQ(scores.rows[i][column].text, more.rows[i][column].text);
 }
 
 TEST(PaperTables, AgreeWithTheConstants) {
