@@ -148,7 +148,8 @@ void print_outcome(const Options& options, const suite::Plan& plan, const suite:
 }
 
 void run_on(train::Ranks& ranks, const Options& options) {
-  const suite::Suite suite = suite::load_suite(options.file, options.settings);
+  suite::Suite suite = suite::load_suite(options.file, options.settings);
+  if (options.quick) suite.name += "-quick", suite.title += " (quick)";  // not to be mixed with the whole one
   const suite::Plan plan = suite::make_plan(suite, options.quick);
   if (options.gflops < 0) throw Error(Exit::kUsage, fmt::format("--gflops {} is below 0", options.gflops), "give a measured speed");
   if (!options.dry_run) suite::require_inputs(suite, plan);

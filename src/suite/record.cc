@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/version.h"
+#include "format/token_data.h"
 
 namespace spectra::suite {
 namespace {
@@ -16,8 +17,10 @@ constexpr const char* kSchema = "spectra.suite_job/1";
 
 fs::path record_path(const fs::path& directory, const Job& job) { return directory / "jobs" / (job.name + ".json"); }
 
-/// Of a file its bytes; of a directory the names and bytes of all files in it.
+/// Of a file its bytes; of token data, which may be large, what names it in checkpoints; of another directory the names and bytes
+/// of all files in it.
 std::string content_hash(const fs::path& path) {
+  if (format::TokenData::recognize(path)) return format::TokenData(path).sha256();
   if (!fs::is_directory(path)) return fs::exists(path) ? sha256_file(path) : "absent";
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(path))
@@ -69,6 +72,8 @@ std::optional<Record> done_record(const fs::path& directory, const Job& job, con
   if (!job.output.empty() && !fs::exists(directory / job.output)) return std::nullopt;
   return Record{inputs, json->value("seconds", 0.0), json->value("started", ""), json->value("result", ordered_json()).dump()};
 }
+
+bool was_done(const fs::path& directory, const Job& job) { return fs::exists(record_path(directory, job)); }
 
 void write_record(const fs::path& directory, const Job& job, const Record& record) {
   const ordered_json result = ordered_json::parse(record.result, nullptr, false);

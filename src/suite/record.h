@@ -23,6 +23,8 @@ struct Record {
 
 /// DIR/jobs/NAME.json where it is there, whole and of these inputs, and the job's output is there too; else nullopt.
 std::optional<Record> done_record(const fs::path& directory, const Job& job, const std::string& inputs);
+/// Whether there is a record of any inputs.
+bool was_done(const fs::path& directory, const Job& job);
 void write_record(const fs::path& directory, const Job& job, const Record& record);
 
 /// Before a job starts: keeps in DIR/jobs/NAME.started what it is made from. True where an attempt with the same inputs left

@@ -85,6 +85,13 @@ ordered_json data_json(const Plan& plan, const fs::path& directory) {
            {"sha256", data.sha256()}}};
 }
 
+/// What was written before; an empty object where nothing was.
+ordered_json earlier_results(const fs::path& directory) {
+  const fs::path path = directory / "results.json";
+  const auto json = fs::exists(path) ? ordered_json::parse(read_file(path), nullptr, false) : ordered_json::object();
+  return json.is_object() ? json : ordered_json::object();
+}
+
 }  // namespace
 
 const char* state_name(State state) {
@@ -139,12 +146,11 @@ std::string results_json(const Suite& suite, const Plan& plan, const fs::path& d
          "\n";
 }
 
+std::string earlier_name(const fs::path& directory) { return earlier_results(directory).value("name", ""); }
+
 std::pair<std::string, double> earlier_time(const fs::path& directory) {
-  const fs::path path = directory / "results.json";
-  if (!fs::exists(path)) return {"", 0};
-  const auto json = ordered_json::parse(read_file(path), nullptr, false);
-  if (!json.is_object()) return {"", 0};
-  return {json.value("started", ""), json.value("seconds", 0.0)};
+  const ordered_json results = earlier_results(directory);
+  return {results.value("started", ""), results.value("seconds", 0.0)};
 }
 
 }  // namespace spectra::suite

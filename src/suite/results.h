@@ -27,6 +27,8 @@ std::optional<double> training_loss(const fs::path& log);
 
 std::string results_json(const Suite& suite, const Plan& plan, const fs::path& directory, const Progress& progress);
 
+/// Name of the suite whose results are there; empty where there are none.
+std::string earlier_name(const fs::path& directory);
 /// `started` and `seconds` of the results that are there; empty and 0 where there are none.
 std::pair<std::string, double> earlier_time(const fs::path& directory);
 

@@ -28,7 +28,7 @@ class Runner {
         plan_(plan),
         directory_(directory),
         options_(options),
-        lock_(prepare_directory(directory), !options.job.empty()),
+        lock_(prepare_directory(suite, directory), !options.job.empty()),
         crew_(plan, directory, options.jobs, ranks) {
     selected_ = select_jobs(plan, options.only);
     hashes_ = input_hashes(plan);
@@ -39,6 +39,7 @@ class Runner {
     if (progress_.started.empty()) progress_.started = utc_time();
     read_records();
     if (!options.job.empty()) select_alone();
+    tell_of_changes();
   }
 
   Outcome run() {
@@ -65,6 +66,13 @@ class Runner {
         if (auto record = done_record(directory_, plan_.jobs[i], hashes_[i])) set_done(i, std::move(*record));
   }
 
+  void tell_of_changes() const {
+    size_t changed = 0;
+    for (size_t i = 0; i < plan_.jobs.size(); ++i)
+      if (selected_[i] && progress_.states[i] != State::kDone && was_done(directory_, plan_.jobs[i])) ++changed;
+    if (changed > 0) log_info("{} jobs run again, because what they are made from has changed or their output is gone", changed);
+  }
+
   /// --job: nothing else is run, so what it needs must be there.
   void select_alone() {
     const auto named = [&](const Job& job) { return job.name == options_.job; };
@@ -80,11 +88,15 @@ class Runner {
                     "run it first, or the whole suite");
   }
 
-  static fs::path prepare_directory(const fs::path& directory) {
+  /// One directory holds one suite: another one's jobs may have the same names.
+  static const fs::path& prepare_directory(const Suite& suite, const fs::path& directory) {
+    const std::string there = earlier_name(directory);
+    if (!there.empty() && there != suite.name)
+      throw bad_input(fmt::format("{} holds the suite {}, not {}", directory.string(), there, suite.name), "give another --out");
     if (fs::exists(directory) && !fs::is_empty(directory) && !fs::exists(directory / "jobs"))
       throw bad_input(fmt::format("{} holds something that is not a suite", directory.string()), "give a new directory as --out");
     for (const char* name : {"jobs", "logs", "recipes", "runs", "models", "packed"}) fs::create_directories(directory / name);
-    return directory / "jobs" / "lock";
+    return directory;
   }
 
   size_t count(State state) const {
@@ -146,18 +158,20 @@ class Runner {
       write_record(directory_, job, record);
       set_done(ended.job, record);
       ++ran_;
+      taken_ += ended.seconds, expected_ += options_.seconds[ended.job];
       log_info("[{}/{}] {} in {}{}", count(State::kDone), plan_.jobs.size(), job.name, format_duration(record.seconds),
                remaining());
     }
     write_results();
   }
 
-  /// How long the rest should take, as it was estimated.
+  /// How long the rest should take: as estimated, corrected by how the estimate fared so far.
   std::string remaining() const {
     double rest = 0;
     for (size_t i = 0; i < plan_.jobs.size(); ++i)
       if (selected_[i] && progress_.states[i] != State::kDone) rest += options_.seconds[i];
-    return rest <= 0 ? "" : fmt::format("; about {} left", format_duration(rest / options_.jobs));
+    const double slower = expected_ > 0 ? taken_ / expected_ : 1;
+    return rest <= 0 ? "" : fmt::format("; about {} left", format_duration(rest * slower / options_.jobs));
   }
 
   void stop() {
@@ -196,6 +210,7 @@ class Runner {
   std::map<size_t, std::string> started_;  ///< UTC
   Progress progress_;
   double earlier_seconds_ = 0;
+  double taken_ = 0, expected_ = 0;  ///< seconds of the jobs that ended here
   size_t ran_ = 0;
 };
 

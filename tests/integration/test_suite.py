@@ -128,6 +128,18 @@ class Suite(harness.Case):
         self.assertEqual(changed, quantized | {"report"})
         self.assertEqual(summary["ran"], len(changed))
 
+    def test_another_suite_stays_out(self):
+        out = self.directory / "study"
+        spectra(*self.command, "--out", out, "--only", "prepare")
+        before = starts(out)
+        self.file.write_text(SUITE.replace("tiny", "other"))
+        result = spectra(*self.command, "--out", out, check=False)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("holds the suite tiny, not other", result.stderr)
+        self.file.write_text(SUITE)
+        self.assertIn("holds the suite tiny, not tiny-quick", spectra(*self.command, "--out", out, "--quick", check=False).stderr)
+        self.assertEqual(starts(out), before)
+
     def test_an_interrupt_saves_and_says_how_to_go_on(self):
         out = self.directory / "study"
         self.file.write_text(SUITE.replace("16_384", "10_000_000").replace("every = 4", "every = 100_000"))

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "format/token_data.h"
+#include "infer/perplexity.h"
 #include "unit/train/tiny_data.h"
 
 namespace spectra::train {
@@ -128,6 +129,24 @@ TEST_F(LoaderTest, ValidationScoresEachTokenOnceWithinItsBudget) {
   EXPECT_EQ(scored, std::vector<int32_t>(all.begin() + 1, all.end()));
   EXPECT_EQ(windows_of(10, 25).scored(), 25);
   EXPECT_EQ(windows_of(10, 25).windows(), 3);
+}
+
+/// `spectra perplexity --data` scores what validation scores.
+TEST_F(LoaderTest, InferenceCutsTheSameValidationWindows) {
+  for (const int64_t budget : {1, 25, 30, 1'000'000}) {
+    const ValidationWindows windows = windows_of(10, budget);
+    const std::vector<infer::Window> cut = infer::validation_windows(data.split("valid"), 10, budget);
+    ASSERT_EQ(static_cast<int64_t>(cut.size()), windows.windows());
+    for (size_t w = 0; w < cut.size(); ++w) {
+      MicroBatch batch;
+      windows.read(static_cast<int64_t>(w), 1, batch);
+      std::vector<int32_t> targets = cut[w].targets, tokens = cut[w].input;
+      targets.resize(10, -1), tokens.resize(10, 0);
+      EXPECT_EQ(targets, batch.targets);
+      EXPECT_EQ(tokens, batch.tokens);
+      EXPECT_EQ(cut[w].first, 0);
+    }
+  }
 }
 
 /// First keys from the tokens alone: a document begins after each EOS (0), and every window may begin inside of one.
