@@ -9,6 +9,8 @@
 #include "analysis/run.h"
 #include "base/error.h"
 #include "base/system.h"
+#include "eval/evaluate.h"
+#include "eval/find_data.h"
 #include "eval/task.h"
 #include "format/token_data.h"
 #include "text/tokenizer.h"
@@ -59,6 +61,13 @@ class Planner {
     if (!fs::exists(full) && std::find(plan_.missing.begin(), plan_.missing.end(), full) == plan_.missing.end())
       plan_.missing.emplace_back(full);
     return full;
+  }
+
+  /// A directory, or TASK=FILE.
+  std::string task_data(Job& job, const std::string& data) {
+    const size_t equals = data.find('=');
+    if (equals == std::string::npos || fs::exists(data)) return input(job, data);
+    return data.substr(0, equals + 1) + input(job, data.substr(equals + 1));
   }
 
   size_t add(Job job) {
@@ -252,7 +261,7 @@ class Planner {
     if (!e.tasks.empty()) {
       Job tasks = evaluation(m, "-tasks");
       tasks.arguments = {"eval", m.model.string(), "--tasks", fmt::format("{}", fmt::join(e.tasks, ","))};
-      for (const std::string& data : e.data) tasks.arguments.insert(tasks.arguments.end(), {"--data", input(tasks, data)});
+      for (const std::string& data : e.data) tasks.arguments.insert(tasks.arguments.end(), {"--data", task_data(tasks, data)});
       if (e.limit > 0) tasks.arguments.insert(tasks.arguments.end(), {"--limit", fmt::format("{}", e.limit)});
       tasks.flops = flops * static_cast<double>(e.tasks.size()) * static_cast<double>(e.limit > 0 ? e.limit : 2000) * 100;
       plan_.models[index].tasks_by = add_after(std::move(tasks), m.made_by);
@@ -313,6 +322,11 @@ uint64_t Plan::disk_bytes() const {
 Plan make_plan(const Suite& suite, bool quick) { return Planner(suite, quick).build(); }
 
 void require_inputs(const Suite& suite, const Plan& plan) {
+  const Evaluate& e = suite.evaluate;
+  if (plan.missing.empty() && !e.tasks.empty()) {
+    const eval::DataFinder finder(e.data);
+    for (const std::string& task : e.tasks) eval::prepare_task(eval::load_task(task), finder, e.limit, -1);
+  }
   if (plan.missing.empty()) return;
   throw bad_input(fmt::format("{}: there is no {}", suite.path.string(), plan.missing[0].string()),
                   plan.missing.size() == 1 ? "give another path, also with --set data.path=..., data.text=..., data.tokenizer=..."

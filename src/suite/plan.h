@@ -57,7 +57,7 @@ struct Plan {
 /// that are not there are listed, not refused.
 Plan make_plan(const Suite& suite, bool quick = false);
 
-/// Throws Error (exit 3) naming the file that is missing.
+/// Throws Error (exit 3) naming the file that is missing, or the task whose documents are not found.
 void require_inputs(const Suite& suite, const Plan& plan);
 
 /// The jobs whose names fit `pattern` (as file names: * ? [ ]), and all that they need. Throws Error (exit 2) where none fits.

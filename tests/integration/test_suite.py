@@ -128,6 +128,23 @@ class Suite(harness.Case):
         self.assertEqual(changed, quantized | {"report"})
         self.assertEqual(summary["ran"], len(changed))
 
+    def test_tasks_and_texts(self):
+        out, data = self.directory / "study", harness.DATA / "eval/arc_easy-test.jsonl.gz"
+        if not data.exists():
+            self.skipTest(f"{data} not found")
+        (self.directory / "held-out.txt").write_text("One morning a fox met a hen. " * 20)
+        more = ["--set", "evaluate.tasks=arc_easy", "--set", "evaluate.limit=5", "--set", f"evaluate.texts={self.directory / 'held-out.txt'}"]
+        self.assert_bad_input(*self.command, "--out", out, *more, says=["arc_easy: no data"])
+        more += ["--set", f"evaluate.data=arc_easy={data}"]
+        spectra(*self.command, "--out", out, *more)
+        for model in json.loads((out / "results.json").read_text())["models"]:
+            if model["arm"]:
+                continue
+            own = spectra_json("eval", out / model["model"], "--tasks", "arc_easy", "--limit", 5, "--data", f"arc_easy={data}")
+            self.assertEqual(model["tasks"]["arc_easy"]["acc"], own["tasks"]["arc_easy"]["acc"])
+            self.assertEqual(model["tasks"]["arc_easy"]["n"], 5)
+            self.assertGreater(model["texts"]["held-out.txt"]["tokens"], 50)
+
     def test_another_suite_stays_out(self):
         out = self.directory / "study"
         spectra(*self.command, "--out", out, "--only", "prepare")
