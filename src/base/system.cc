@@ -39,11 +39,12 @@ uint64_t cgroup_available() {
   return limit > used ? limit - used : 0;
 }
 
-volatile std::sig_atomic_t signals_seen = 0;
+/// Read by other threads than the one that the signal interrupts.
+std::atomic<int> signals_seen = 0;
+static_assert(std::atomic<int>::is_always_lock_free);  // a signal handler may touch it
 
 void on_signal(int) {
-  signals_seen = signals_seen + 1;
-  if (signals_seen > 1) _exit(static_cast<int>(Exit::kInterrupted));
+  if (++signals_seen > 1) _exit(static_cast<int>(Exit::kInterrupted));
 }
 
 }  // namespace
