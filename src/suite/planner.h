@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Makes a plan, job by job: planner_data.cc what models are trained on, planner_models.cc the models, planner_after.cc what is done
+// with them.
+#include "suite/plan.h"
+#include "train/plan.h"
+
+namespace spectra::suite {
+
+class Planner {
+ public:
+  Planner(const Suite& suite, bool quick) : suite_(suite), quick_(quick) {}
+  Plan build();
+
+ private:
+  /// Whether --quick has it.
+  bool wanted(const std::string& size) const;
+  size_t add(Job job);  ///< its place in the plan
+  /// A file or directory of the user's: absolute, because jobs run in the suite's directory.
+  std::string input(Job& job, const std::string& path);
+  /// A directory, or TASK=FILE.
+  std::string task_data(Job& job, const std::string& data);
+  /// Entries of the tokenizer; where it is not there yet, of the paper's.
+  void find_vocabulary();
+  void check_tasks() const;
+  void prepare();
+  /// The recipe of one run and what it takes. Whatever does not fit is told with the line of its size or arm.
+  train::Plan plan_run(const std::string& family, const Size& size, int64_t seed, const Arm* arm, std::string& recipe_text) const;
+  /// The model's place in the plan: a new one, or that of the same name.
+  size_t train(const std::string& family, const Size& size, int64_t seed, const Arm* arm);
+  /// Its runs, and those of the suite's own recipe that they are compared with.
+  void train_arm(const Arm& arm);
+  /// The paper counts its own sizes with one vocabulary; other models are counted with theirs.
+  double size_bits(const PlannedModel& model) const;
+  void quantize(size_t of, int bits);
+  /// As `spectra quantize` chooses it: 128 at 3 and 4 bits where that divides all widths.
+  int64_t group_size(const PlannedModel& model, int bits) const;
+  void choose_threads();
+  /// What is done with a model once it is there.
+  void finish_model(size_t index);
+  static Job evaluation(const PlannedModel& model, const std::string& of);
+  /// Adds what reads the model that `maker` makes.
+  size_t add_after(Job job, size_t maker);
+  void report();
+
+  const Suite& suite_;
+  bool quick_;
+  Plan plan_;
+  int64_t vocab_ = 0;         ///< entries of the tokenizer
+  int64_t largest_ = 0;       ///< parameters of the largest model
+  size_t prepared_ = kNoJob;  ///< the job that makes the data, where there is one
+};
+
+}  // namespace spectra::suite

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "suite/planner.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "base/system.h"
+
+namespace spectra::suite {
+namespace {
+
+constexpr int64_t kLarge = 50'000'000;  ///< parameters above which a job takes all cores
+
+}  // namespace
+
+void Planner::choose_threads() {
+  plan_.threads = suite_.threads > 0 ? static_cast<int>(suite_.threads) : largest_ >= kLarge ? cpu_count() : 1;
+  const std::string threads = fmt::format("{}", plan_.threads);
+  for (Job& job : plan_.jobs) job.arguments.insert(job.arguments.end(), {"--threads", threads});
+}
+
+void Planner::finish_model(size_t index) {
+  const PlannedModel& m = plan_.models[index];
+  const bool low_bit = m.config.family != model::Family::kFloat;
+  if (suite_.pack && low_bit && m.arm.empty()) {
+    Job job;
+    job.name = "pack-" + m.name, job.kind = JobKind::kPack, job.output = fs::path("packed") / m.name;
+    job.arguments = {"pack",  m.model.string(),   "--format", m.config.family == model::Family::kBinary ? "1bit" : "2bit",
+                     "--out", job.output.string()};
+    job.disk_bytes = static_cast<uint64_t>(m.size_bits / 8 * 1.3);
+    plan_.models[index].packed_by = add_after(std::move(job), m.made_by);
+  }
+  const Evaluate& e = suite_.evaluate;
+  const double flops = 2 * static_cast<double>(model::count_parameters(m.config).total());  // of a token
+  Job validate = evaluation(m, "");
+  validate.arguments = {"perplexity", m.model.string(), "--data", plan_.data, "--tokens", fmt::format("{}", e.tokens)};
+  validate.flops = flops * static_cast<double>(e.tokens);
+  plan_.models[index].validated_by = add_after(std::move(validate), m.made_by);
+  if (!m.arm.empty()) return;
+  if (!e.tasks.empty()) {
+    Job tasks = evaluation(m, "-tasks");
+    tasks.arguments = {"eval", m.model.string(), "--tasks", fmt::format("{}", fmt::join(e.tasks, ","))};
+    for (const std::string& data : e.data) tasks.arguments.insert(tasks.arguments.end(), {"--data", task_data(tasks, data)});
+    if (e.limit > 0) tasks.arguments.insert(tasks.arguments.end(), {"--limit", fmt::format("{}", e.limit)});
+    tasks.flops = flops * static_cast<double>(e.tasks.size()) * static_cast<double>(e.limit > 0 ? e.limit : 2000) * 100;
+    plan_.models[index].tasks_by = add_after(std::move(tasks), m.made_by);
+  }
+  for (const std::string& text : e.texts) {
+    const std::string stem = fs::path(text).filename().string();
+    Job job = evaluation(m, "-" + stem);
+    job.arguments = {"perplexity", m.model.string(), "--text", input(job, text)};
+    if (fs::is_regular_file(text)) job.flops = flops * static_cast<double>(fs::file_size(text));
+    plan_.models[index].texts_by.emplace_back(stem, add_after(std::move(job), m.made_by));
+  }
+}
+
+Job Planner::evaluation(const PlannedModel& model, const std::string& of) {
+  Job job;
+  job.name = "evaluate-" + model.name + of, job.kind = JobKind::kEvaluate;
+  return job;
+}
+
+size_t Planner::add_after(Job job, size_t maker) {
+  job.arguments.insert(job.arguments.end(), {"--json", "--threads", fmt::format("{}", plan_.threads)});
+  job.after = {maker};
+  if (job.kind == JobKind::kEvaluate && prepared_ == kNoJob && job.inputs.empty()) job.inputs = {plan_.data};
+  return add(std::move(job));
+}
+
+void Planner::report() {
+  Job job;
+  job.name = "report", job.kind = JobKind::kReport, job.output = "report.html";
+  job.arguments = {"report", ".", "--out", "report.html", "--json"};
+  job.after.resize(plan_.jobs.size());
+  std::iota(job.after.begin(), job.after.end(), size_t{0});
+  add(std::move(job));
+}
+
+}  // namespace spectra::suite

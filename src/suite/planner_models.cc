@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "suite/planner.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "analysis/run.h"
+#include "base/error.h"
+
+namespace spectra::suite {
+namespace {
+
+constexpr double kScaleBits = 32;  // of a group: its scale and zero point, as the paper counts
+
+}  // namespace
+
+Plan Planner::build() {
+  find_vocabulary();
+  check_tasks();
+  prepare();
+  for (const Size& size : suite_.sizes)
+    if (wanted(size.name))
+      for (const std::string& family : suite_.families)
+        for (const int64_t seed : suite_.seeds) {
+          const size_t trained = train(family, size, seed, nullptr);
+          if (family == "float")
+            for (const int64_t bits : suite_.quantize.bits) quantize(trained, static_cast<int>(bits));
+        }
+  for (const Arm& arm : suite_.arms) train_arm(arm);
+  choose_threads();
+  for (size_t i = 0; i < plan_.models.size(); ++i) finish_model(i);
+  report();
+  return std::move(plan_);
+}
+
+bool Planner::wanted(const std::string& size) const {
+  const auto& sizes = suite_.quick_sizes;
+  return !quick_ || sizes.empty() || std::find(sizes.begin(), sizes.end(), size) != sizes.end();
+}
+
+size_t Planner::add(Job job) {
+  plan_.jobs.push_back(std::move(job));
+  return plan_.jobs.size() - 1;
+}
+
+train::Plan Planner::plan_run(const std::string& family, const Size& size, int64_t seed, const Arm* arm,
+                              std::string& recipe_text) const {
+  const std::string& origin = arm != nullptr ? arm->origin : size.origin;
+  try {
+    Settings settings = run_settings(suite_, family, size, seed, arm, quick_);
+    settings.push_back({"data.path", plan_.data, suite_.data.origin});
+    const train::Recipe recipe = train::make_recipe(settings, origin);
+    recipe_text = train::recipe_to_toml(recipe);
+    return train::make_plan(recipe, vocab_, 0);
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    const bool has_line = what.rfind(suite_.path.string() + ":", 0) == 0 || what.rfind("--set:", 0) == 0;
+    throw Error(error.code(), has_line ? what : fmt::format("{}: {} {}: {}", origin, family, size.name, what), error.hint());
+  }
+}
+
+size_t Planner::train(const std::string& family, const Size& size, int64_t seed, const Arm* arm) {
+  Job job;
+  const train::Plan run = plan_run(family, size, seed, arm, job.recipe);
+  PlannedModel model;
+  model.name = fmt::format("{}-{}{}-seed{}", family, size.name, arm == nullptr ? "" : "-" + arm->name, seed);
+  for (size_t i = 0; i < plan_.models.size(); ++i)
+    if (plan_.models[i].name == model.name) return i;
+  model.size = size.name, model.arm = arm == nullptr ? "" : arm->name, model.seed = seed;
+  model.config = run.config, model.tokens = run.tokens;
+  model.bits_per_weight = analysis::bits_per_weight(run.config.family);
+  model.size_bits = size_bits(model);
+  model.run = fs::path("runs") / model.name;
+  model.model = model.run / "checkpoints" / fmt::format("step-{:08d}", run.steps);
+  job.name = "train-" + model.name, job.kind = JobKind::kTrain, job.output = model.run;
+  job.arguments = {"train", fmt::format("recipes/{}.toml", model.name), "--out", model.run.string(), "--json"};
+  job.flops = run.total_flops(), job.disk_bytes = run.disk_bytes, job.memory_bytes = run.memory_bytes();
+  if (prepared_ != kNoJob)
+    job.after = {prepared_};
+  else
+    job.inputs = {plan_.data};
+  model.made_by = add(std::move(job));
+  largest_ = std::max(largest_, run.parameters.total());
+  plan_.models.push_back(std::move(model));
+  return plan_.models.size() - 1;
+}
+
+void Planner::train_arm(const Arm& arm) {
+  for (const std::string& name : arm.sizes) {
+    if (!wanted(name)) continue;
+    for (const int64_t seed : arm.seeds) {
+      train(arm.family, suite_.size(name), seed, nullptr);
+      train(arm.family, suite_.size(name), seed, &arm);
+    }
+  }
+}
+
+double Planner::size_bits(const PlannedModel& model) const {
+  const auto sizes = model::spectra_sizes();
+  const bool of_paper = std::any_of(sizes.begin(), sizes.end(), [&](const model::Size& s) {
+    return s.hidden == model.config.hidden && s.glu == model.config.glu && s.layers == model.config.layers && vocab_ > 50'000;
+  });
+  return model::size_in_bits(model.config, model.bits_per_weight, of_paper ? 0 : model.config.vocab);
+}
+
+void Planner::quantize(size_t of, int bits) {
+  const Quantize& q = suite_.quantize;
+  PlannedModel model = plan_.models[of];
+  model.parent = model.name;
+  model.name = fmt::format("{}-{}bit", model.name, bits);
+  model.quantized_bits = bits;
+  const int64_t group = group_size(model, bits);
+  model.bits_per_weight = bits + (group > 0 ? kScaleBits / static_cast<double>(group) : 0);
+  model.size_bits = size_bits(model);
+  const fs::path from = model.model;
+  model.model = fs::path("models") / model.name, model.run.clear();
+  Job job;
+  job.name = "quantize-" + model.name, job.kind = JobKind::kQuantize, job.output = model.model;
+  job.arguments = {"quantize",      from.string(), "--bits",    fmt::format("{}", bits),     "--method", q.method,
+                   "--calibration", plan_.data,    "--samples", fmt::format("{}", q.samples)};
+  if (q.sequence > 0) job.arguments.insert(job.arguments.end(), {"--sequence", fmt::format("{}", q.sequence)});
+  if (q.group_size != 0) job.arguments.insert(job.arguments.end(), {"--group-size", fmt::format("{}", q.group_size)});
+  job.arguments.insert(job.arguments.end(), {"--out", model.model.string(), "--json"});
+  job.after = {model.made_by};
+  // Two forward passes over the calibration text, and the second moments of every matrix's inputs.
+  const model::ParameterCount count = model::count_parameters(model.config);
+  const double tokens = static_cast<double>(q.samples * (q.sequence > 0 ? q.sequence : model.config.max_position));
+  const double linear = static_cast<double>(count.linear);
+  job.flops = tokens * 4 * linear + (tokens + static_cast<double>(model.config.glu)) * 2 * linear;
+  job.disk_bytes = static_cast<uint64_t>(model.size_bits / 8 * 1.1);
+  model.made_by = add(std::move(job));
+  plan_.models.push_back(std::move(model));
+}
+
+int64_t Planner::group_size(const PlannedModel& model, int bits) const {
+  const int64_t given = suite_.quantize.group_size;
+  const int64_t common = std::gcd(model.config.hidden, model.config.glu);
+  if (given > 0 && common % given != 0)
+    throw bad_input(fmt::format("{}: quantize.group_size = {} does not divide the rows of size {}: {} and {} columns",
+                                suite_.quantize.origin, given, model.size, model.config.hidden, model.config.glu),
+                    "allowed: -1 (a scale a row), or a divisor of all widths");
+  if (given != 0) return std::max<int64_t>(given, 0);
+  if (bits > 4) return 0;
+  for (int64_t group = 128; group >= 32; --group)
+    if (common % group == 0) return group;
+  return 0;
+}
+
+}  // namespace spectra::suite
