@@ -41,7 +41,8 @@ def check_files(problems):
     for path in tracked("*.cc", "*.h", "*.c", "*.hpp", "*.cpp", "*.py", "*.sh", "*.cmake", "*.js", "*.mjs", "*.html", "*.css"):
         text = path.read_text()
         lines = text.count("\n")
-        if lines > MAX_LINES:
+        recorded = path.is_relative_to(ROOT / "bench/results")  # what a program wrote
+        if lines > MAX_LINES and not recorded:
             problems.append(f"{path.relative_to(ROOT)}: {lines} lines, at most {MAX_LINES}")
         if path.suffix in (".cc", ".h", ".c", ".hpp", ".cpp") and not text.startswith("// SPDX-License-Identifier: Apache-2.0\n"):
             problems.append(f"{path.relative_to(ROOT)}: the first line must be the SPDX licence line")
