@@ -43,7 +43,7 @@ void add_setting(Settings& settings, const std::string& key, const Node& value) 
 }
 
 void read_section(const Node& section, const std::string& name, Settings& settings) {
-  for (const auto& [key, value] : section.entries) add_setting(settings, fmt::format("{}.{}", name, key), value);
+  for (const Node& value : section.list) add_setting(settings, fmt::format("{}.{}", name, value.key), value);
 }
 
 Settings read_sections(Table& table, bool with_model) {

@@ -23,7 +23,10 @@ Node tree_of(const toml::node& value) {
   Node node;
   node.origin = origin_of(value);
   if (const toml::table* table = value.as_table()) {
-    for (auto&& [key, entry] : *table) node.entries.emplace_back(std::string(key.str()), tree_of(entry));
+    for (auto&& [key, entry] : *table) {
+      node.list.push_back(tree_of(entry));
+      node.list.back().key = std::string(key.str());
+    }
   } else if (const toml::array* array = value.as_array()) {
     node.type = Node::Type::kList;
     for (const toml::node& element : *array) node.list.push_back(tree_of(element));

@@ -16,11 +16,11 @@ struct Node {
   std::string origin;  ///< "suite.toml:12", or "--set"
   std::string text;    ///< of a single value: as recipes write it (16384, 0.002, true, a text without quotes)
   int64_t integer = 0;
-  double number = 0;  ///< of kInteger too
-  std::vector<Node> list;
-  std::vector<std::pair<std::string, Node>> entries;  ///< of a table
+  double number = 0;       ///< of kInteger too
+  std::string key;         ///< its name, in a table
+  std::vector<Node> list;  ///< of a list or table
 
-  const Node* find(const std::string& key) const;
+  const Node* find(const std::string& wanted) const;
   /// `text`, or throws Error naming the place where it is not a single value.
   const std::string& single() const;
 };

@@ -31,9 +31,9 @@ std::vector<Node> elements(const Node& node) { return node.type == Node::Type::k
 
 }  // namespace
 
-const Node* Node::find(const std::string& key) const {
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
-  return found == entries.end() ? nullptr : &found->second;
+const Node* Node::find(const std::string& wanted) const {
+  const auto found = std::find_if(list.begin(), list.end(), [&](const Node& entry) { return entry.key == wanted; });
+  return found == list.end() ? nullptr : &*found;
 }
 
 const std::string& Node::single() const {
@@ -122,7 +122,8 @@ std::vector<Node> Table::tables(const std::string& key) {
 }
 
 void Table::finish() const {
-  for (const auto& [key, value] : node_.entries) {
+  for (const Node& value : node_.list) {
+    const std::string& key = value.key;
     if (asked_.count(key) != 0) continue;
     const std::vector<std::string> known(asked_.begin(), asked_.end());
     const std::string near = nearest(key, known);
