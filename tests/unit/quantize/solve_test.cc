@@ -44,8 +44,8 @@ Options options_of(int bits, int64_t group, Method method = Method::kGptq) {
   return o;
 }
 
-// The threaded builds would start a second pool of threads beside OpenMP's.
-TEST(Solve, OpenBlasIsTheSerialOne) { EXPECT_EQ(openblas_get_parallel(), 0); }
+// The build with threads of its own would start a second pool; the serial one must not be called from several threads.
+TEST(Solve, OpenBlasUsesThreadsOfOpenMp) { EXPECT_EQ(openblas_get_parallel(), OPENBLAS_OPENMP); }
 
 TEST(Solve, AgreesWithThePlainAlgorithm) {
   for (const int64_t group : {0, 16, 48, 96}) {
