@@ -50,7 +50,7 @@ def main():
     data = pathlib.Path(os.environ.get("SPECTRA_TEST_DATA", ROOT / "../shared/data")) / "eval"
     with tempfile.TemporaryDirectory() as temporary:
         models = [measure(arguments.binary.resolve(), m, data, arguments.limit, pathlib.Path(temporary)) for m in arguments.models]
-    result = {"date": datetime.date.today().isoformat(), "machine": machine(), "command": "bench/eval_agreement.py", "limit": arguments.limit,
+    result = {"date": datetime.date.today().isoformat(), "machine": machine(), "command": " ".join(["bench/eval_agreement.py", *sys.argv[1:]]), "limit": arguments.limit,
               "allowed_error_per_sqrt_token": ALLOWED, "models": models}
     (ROOT / "bench/results/eval-agreement.json").write_text(json.dumps(result, indent=1) + "\n")
 
