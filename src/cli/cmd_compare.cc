@@ -50,15 +50,26 @@ Cost cost_of(const std::string& path, const infer::Engine& engine, int64_t decod
   return cost;
 }
 
-eval::Divergence divergence(const Arguments& a, LoadedModel (&models)[2]) {
-  infer::check_draft(*models[0].tokenizer, *models[1].tokenizer, a.models[1]);
-  std::vector<int32_t> ids = infer::encode_for(infer::Convention::kRolling, *models[0].tokenizer, text::read_decompressed(a.text));
+/// The tokens of --text. Both models must have the same.
+std::vector<int32_t> text_tokens(const Arguments& a) {
+  const auto tokenizer = text::Tokenizer::load(a.models[0]);
+  infer::check_draft(tokenizer, text::Tokenizer::load(a.models[1]), a.models[1]);
+  const std::string text = text::read_decompressed(a.text);
+  if (text.empty())
+    throw bad_input(fmt::format("{}: the file is empty", a.text), "expected a text on which predictions are compared");
+  std::vector<int32_t> ids = infer::encode_for(infer::Convention::kRolling, tokenizer, text);
   ids.resize(std::min(ids.size(), static_cast<size_t>(a.tokens)));
+  return ids;
+}
+
+eval::Divergence divergence(const std::vector<int32_t>& ids, LoadedModel (&models)[2]) {
   const int64_t window = std::min(models[0].engine->context(), models[1].engine->context());
   return eval::measure_divergence(*models[0].engine, *models[1].engine,
                                   infer::make_windows(infer::Convention::kRolling, ids, window, models[0].tokenizer->eos()),
                                   models[0].tokenizer->vocab_size());
 }
+
+ordered_json or_null(const std::optional<double>& value) { return value ? ordered_json(*value) : ordered_json(); }
 
 ordered_json json_of(const eval::TaskComparison& row) {
   ordered_json mcnemar;
@@ -74,11 +85,11 @@ ordered_json json_of(const eval::TaskComparison& row) {
           {"a", row.a},
           {"b", row.b},
           {"difference", row.bootstrap.difference},
-          {"low", row.bootstrap.low},
-          {"high", row.bootstrap.high},
-          {"bootstrap_p", row.bootstrap.p},
+          {"low", or_null(row.bootstrap.low)},
+          {"high", or_null(row.bootstrap.high)},
+          {"bootstrap_p", or_null(row.bootstrap.p)},
           {"mcnemar", mcnemar},
-          {"holm_p", row.holm_p}};
+          {"holm_p", or_null(row.holm_p)}};
 }
 
 ordered_json json_of(const std::string& path, const Cost& cost) {
@@ -88,6 +99,9 @@ ordered_json json_of(const std::string& path, const Cost& cost) {
           {"bits_per_linear_weight", cost.bits_per_linear_weight},
           {"decode_tokens_per_second", cost.decode_tokens_per_second}};
 }
+
+/// "-" where there are too few documents for a test.
+std::string p_text(const std::optional<double>& p) { return p ? fmt::format("{:.4f}", *p) : "-"; }
 
 void print_line(const std::string& name, const std::string& a, const std::string& b, const std::string& rest = "") {
   fmt::print("{:<40}{:>12}{:>12}{}\n", name, a, b, rest);
@@ -99,8 +113,9 @@ void print_table(const std::vector<eval::TaskComparison>& rows, const Cost (&cos
   for (const eval::TaskComparison& row : rows)
     print_line(fmt::format("{} {}", row.task, row.log_likelihood ? "log-likelihood" : row.metric), fmt::format("{:.4f}", row.a),
                fmt::format("{:.4f}", row.b),
-               fmt::format("{:>+10.4f}  {:<22}{:>9.4f}{:>9.4f}", row.bootstrap.difference,
-                           fmt::format("[{:+.4f}, {:+.4f}]", row.bootstrap.low, row.bootstrap.high), row.p(), row.holm_p));
+               fmt::format("{:>+10.4f}  {:<22}{:>9}{:>9}", row.bootstrap.difference,
+                           row.bootstrap.low ? fmt::format("[{:+.4f}, {:+.4f}]", *row.bootstrap.low, *row.bootstrap.high) : "-",
+                           p_text(row.p()), p_text(row.holm_p)));
   if (text) {
     print_line("perplexity of the text", fmt::format("{:.3f}", text->perplexity_a), fmt::format("{:.3f}", text->perplexity_b));
     fmt::print("{:<40}{:>12.4f} ± {:.4f} nats over {} tokens\n", "KL(A || B)", text->kl, text->kl_stderr, text->tokens);
@@ -115,9 +130,12 @@ void print_table(const std::vector<eval::TaskComparison>& rows, const Cost (&cos
 }
 
 void run(const Arguments& a) {
-  if (a.tokens < 2 || a.decode < 0 || a.eval.limit < 0 || a.eval.bootstrap < 2)
-    throw Error(Exit::kUsage, "a number is out of range", "--tokens and --bootstrap: 2 or more, --decode and --limit: 0 or more");
+  if (a.tokens < 2 || a.decode < 0 || a.eval.limit < 0 || a.eval.fewshot < -1 || a.eval.bootstrap < 2)
+    throw Error(Exit::kUsage, "a number is out of range",
+                "--tokens and --bootstrap: 2 or more, --decode, --limit and --fewshot: 0 or more");
   if (a.eval.tasks.empty() && a.text.empty()) throw Error(Exit::kUsage, "nothing to compare", "give --tasks, --text or both");
+  std::vector<int32_t> ids;
+  if (!a.text.empty()) ids = text_tokens(a);
   std::vector<eval::TaskResult> results[2];
   if (!a.eval.tasks.empty()) results[0] = results[1] = prepare_tasks(a.eval);
   LoadedModel models[2];
@@ -131,7 +149,7 @@ void run(const Arguments& a) {
     costs[m] = cost_of(a.models[m], *models[m].engine, a.decode);
   }
   std::optional<eval::Divergence> text;
-  if (!a.text.empty()) text = divergence(a, models);
+  if (!a.text.empty()) text = divergence(ids, models);
   const std::vector<eval::TaskComparison> rows = eval::compare_tasks(results[0], results[1], a.eval.bootstrap);
   if (!global().json) return print_table(rows, costs, text);
   ordered_json tests = ordered_json::array(), alike;
@@ -165,8 +183,8 @@ Command make_compare() {
       {"A", "model directory", &a.models[0], true},
       {"B", "model directory", &a.models[1], true},
       {"--tasks", "as eval has them", &a.eval.tasks},
-      {"--data", "directory to search for the tasks' data, or TASK=FILE; may be repeated", &a.eval.data},
-      {"--limit", "only the first so many documents of each task; 0 = all", &a.eval.limit},
+      {"--data", "directory to search for the tasks' data, TASK=FILE or TASK:SPLIT=FILE; may be repeated", &a.eval.data},
+      {"--limit", "only the first so many documents of each task, of each subject of MMLU; 0 = all", &a.eval.limit},
       {"--fewshot", "examples before each question; -1 = the task's own number", &a.eval.fewshot},
       {"--text", "text on which predictions are compared; both models need the same tokenizer", &a.text},
       {"--tokens", "of the text, from its beginning", &a.tokens},

@@ -16,6 +16,9 @@ EvalArguments a;
 void check_arguments() {
   if (a.limit < 0 || a.fewshot < -1 || a.bootstrap < 2)
     throw Error(Exit::kUsage, "a number is out of range", "--limit and --fewshot: 0 or more, --bootstrap: 2 or more");
+  if (a.bootstrap > 1000 && a.bootstrap % 1000 != 0)
+    throw Error(Exit::kUsage, fmt::format("--bootstrap {}: the harness draws in chunks of 1000", a.bootstrap),
+                "give up to 1000, or a multiple of 1000");
   if (a.resume && a.out.empty()) throw Error(Exit::kUsage, "--resume without --out", "name the directory to continue with --out");
   if (!a.predictor.empty() && !a.model.empty())
     throw Error(Exit::kUsage, "--predictor takes the place of MODEL", "leave one of them out");
@@ -26,16 +29,20 @@ void run() {
   if (!a.describe.empty()) return describe_task(a.describe);
   if (!a.validate.empty()) return validate_task(a.validate);
   check_arguments();
-  if (!a.dump_scores.empty()) require_new_file(a.dump_scores);
+  for (const std::string& file : {a.dump_scores, a.dump_requests})
+    if (!file.empty()) {
+      require_new_file(file);
+      if (!fs::is_directory(fs::absolute(file).parent_path()))
+        throw bad_input(fmt::format("{}: there is no such directory", file), "create it first");
+    }
   const Stopwatch start;
   // The tokenizer takes as long to read as the data: both at once.
   std::future<LoadedModel> loading;
   if (!a.model.empty()) loading = std::async(std::launch::async, [] { return load_for_eval(a); });
   std::vector<eval::TaskResult> results = prepare_tasks(a);
   if (!a.dump_requests.empty()) {
-    require_new_file(a.dump_requests);
     write_file(a.dump_requests, eval::requests_json(results));
-    if (a.model.empty() && a.predictor.empty()) return log_info("{}: requests written", a.dump_requests);
+    if (a.model.empty() && a.predictor.empty()) return print_requests(a, results);
   }
   if (a.model.empty() && a.predictor.empty())
     throw Error(Exit::kUsage, "no model to evaluate", "give a model directory; --dump-requests needs none");
@@ -54,9 +61,9 @@ Command make_eval() {
   command.options = {
       {"MODEL", "model directory", &a.model},
       {"--tasks", "names, separated by commas; a file of your own ends in .toml; spectra = the paper's thirteen", &a.tasks},
-      {"--data", "directory to search for the tasks' data, or TASK=FILE; may be repeated", &a.data},
-      {"--limit", "only the first so many documents of each task; 0 = all", &a.limit},
-      {"--fewshot", "examples before each question; -1 = the task's own number", &a.fewshot},
+      {"--data", "directory to search for the tasks' data, TASK=FILE or TASK:SPLIT=FILE; may be repeated", &a.data},
+      {"--limit", "only the first so many documents of each task, of each subject of MMLU; 0 = all", &a.limit},
+      {"--fewshot", "examples before each question; -1 = the task's own number, which holds where it has one", &a.fewshot},
       {"--out", "directory that keeps the answers as they come", &a.out},
       {"--resume", "continue the evaluation in --out", &a.resume},
       {"--activations", "what linear layers multiply", &a.activations, false, false, {"fp32", "bf16", "int8"}},

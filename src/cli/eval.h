@@ -40,6 +40,9 @@ void run_evaluation(const EvalArguments& a, const LoadedModel& model, std::vecto
 /// Tables, or the JSON object. `start_seconds`: from the start of the command to the first request.
 void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results, double start_seconds);
 
+/// What --dump-requests wrote where no model is asked.
+void print_requests(const EvalArguments& a, const std::vector<eval::TaskResult>& results);
+
 /// The thirteen tasks of the paper.
 const std::vector<std::string>& paper_tasks();
 /// The paper's two tables with one row, from the scores that are there; "" where all columns are empty.

@@ -28,9 +28,18 @@ std::vector<std::string> task_names(const std::string& list) {
 
 std::vector<eval::TaskResult> prepare_tasks(const EvalArguments& a) {
   const eval::DataFinder finder(a.data);
+  std::vector<eval::WantedTask> wanted;
+  for (const std::string& name : task_names(a.tasks)) {
+    wanted.push_back(eval::load_task(name));
+    const auto same = [&](const eval::WantedTask& other) { return other.name == wanted.back().name; };
+    if (std::count_if(wanted.begin(), wanted.end(), same) > 1)
+      throw Error(Exit::kUsage, fmt::format("--tasks has {} twice", wanted.back().name), "results are told apart by their names");
+  }
+  std::vector<const eval::Task*> tasks;
+  for (const eval::WantedTask& task : wanted) tasks.push_back(&task.task);
+  finder.check_names(tasks);
   std::vector<eval::TaskResult> results;
-  for (const std::string& name : task_names(a.tasks))
-    results.push_back(eval::prepare_task(eval::load_task(name), finder, a.limit, a.fewshot));
+  for (const eval::WantedTask& task : wanted) results.push_back(eval::prepare_task(task, finder, a.limit, a.fewshot));
   return results;
 }
 

@@ -33,11 +33,14 @@ std::string identity(const EvalArguments& a) {
   if (!a.model.empty())
     for (const auto& entry : fs::directory_iterator(a.model))
       if (entry.is_regular_file()) paths.push_back(entry.path());
+  if (a.predictor.compare(0, 5, "file:") == 0) paths.emplace_back(a.predictor.substr(5));
   std::sort(paths.begin(), paths.end());
   for (const fs::path& path : paths)
     files[path.filename().string()] = {fs::file_size(path), fs::last_write_time(path).time_since_epoch().count()};
-  return ordered_json{{"model", a.model}, {"files", files}, {"predictor", a.predictor}, {"activations", a.activations},
-                      {"kv", a.kv},       {"head", a.head}}
+  fs::path model = fs::path(a.model).lexically_normal();
+  if (!model.has_filename()) model = model.parent_path();  // "model/" is "model"
+  return ordered_json{{"model", model.string()},      {"files", files}, {"predictor", a.predictor},
+                      {"activations", a.activations}, {"kv", a.kv},     {"head", a.head}}
              .dump(2) +
          "\n";
 }
@@ -46,7 +49,7 @@ std::string identity(const EvalArguments& a) {
 std::string document_line(const eval::TaskResult& result, size_t index, eval::EnginePredictor* engine) {
   const eval::Document& document = result.documents[index];
   const eval::Answer& answer = result.answers[index];
-  ordered_json line = {{"task", result.task.name}, {"document", document.number}, {"where", document.where}};
+  ordered_json line = {{"task", result.name}, {"document", document.number}, {"where", document.where}};
   if (!document.subset.empty()) line["part"] = document.subset;
   if (result.task.kind == eval::Kind::kGenerate) {
     line["text"] = eval::answer_text(result.task, answer.text);
@@ -94,7 +97,7 @@ void report(const eval::TaskResult& result) {
                          static_cast<double>(result.computed_tokens) / result.seconds,
                          100 - 100 * static_cast<double>(result.computed_tokens) / static_cast<double>(result.request_tokens));
   const std::string kept = result.reused > 0 ? fmt::format(" ({} already answered)", result.reused) : "";
-  log_info("{}: {} documents{}{}", result.task.name, result.documents.size(), kept, speed);
+  log_info("{}: {} documents{}{}", result.name, result.documents.size(), kept, speed);
 }
 
 }  // namespace

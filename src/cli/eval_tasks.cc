@@ -26,7 +26,9 @@ void list_tasks() {
 }
 
 void describe_task(const std::string& name) {
-  const std::string& text = eval::builtin_task_text(name);
+  const bool own = name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0;
+  const std::string text =
+      own ? read_file(name) : eval::builtin_task_text(eval::load_task(name).task.name);  // of a part: the whole
   if (global().json)
     print_json(ordered_json{{"schema", "spectra.eval_task/1"}, {"name", name}, {"toml", text}}.dump());
   else

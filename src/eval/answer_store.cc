@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval/answer_store.h"
 
+#include <sys/file.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -11,15 +13,20 @@ namespace {
 
 using nlohmann::json;
 
-/// The requests decide the answer.
-std::string key_of(const std::string& task, const Document& document) {
+/// The requests decide the answer, and how they are asked.
+std::string key_of(const Task& task, const Document& document) {
   Sha256 hash;
   const auto add = [&](const std::string& text) {
     const uint64_t size = text.size();
     hash.update(&size, sizeof(size));
     hash.update(text.data(), text.size());
   };
-  add(task);
+  add(task.name);
+  add(kind_name(task.kind));
+  if (task.kind == Kind::kGenerate) {
+    add(fmt::format("{}", task.max_tokens));
+    for (const std::string& stop : task.stop) add(stop);
+  }
   for (const Request& request : document.requests) {
     add(request.context);
     add(request.continuation);
@@ -37,25 +44,23 @@ AnswerStore::AnswerStore(const fs::path& directory, const std::string& identity,
     throw bad_input(fmt::format("{}: holds an evaluation already", directory.string()),
                     "continue it with --resume, or give --out a new directory");
   if (!resume) require_new_directory(directory);
+  fs::create_directories(directory);
+  out_.reset(std::fopen(file_.c_str(), "ab"));
+  if (!out_) throw io_error("write", file_.string());
+  if (flock(fileno(out_.get()), LOCK_EX | LOCK_NB) != 0)
+    throw bad_input(fmt::format("{}: another evaluation writes there", directory.string()),
+                    "wait for it, or give --out a new directory");
   if (fs::exists(about)) {
     if (read_file(about) != identity)
       throw bad_input(fmt::format("{}: answers of another model, or of other settings", directory.string()),
                       "continue with the same model and settings, or give --out a new directory");
     load();
   } else {
-    fs::create_directories(directory);
     write_file(about, identity);
   }
-  out_ = std::fopen(file_.c_str(), "ab");
-  if (out_ == nullptr) throw io_error("write", file_.string());
-}
-
-AnswerStore::~AnswerStore() {
-  if (out_ != nullptr) std::fclose(out_);
 }
 
 void AnswerStore::load() {
-  if (!fs::exists(file_)) return;
   std::string content = read_file(file_);
   if (!ends_whole(content)) {
     content.resize(content.rfind('\n') + 1);  // npos + 1 is 0
@@ -78,17 +83,17 @@ void AnswerStore::load() {
   }
 }
 
-std::optional<Answer> AnswerStore::find(const std::string& task, const Document& document) const {
+std::optional<Answer> AnswerStore::find(const Task& task, const Document& document) const {
   const auto found = answers_.find(key_of(task, document));
   if (found == answers_.end()) return std::nullopt;
   return found->second;
 }
 
-void AnswerStore::add(const std::string& task, const Document& document, const Answer& answer) {
+void AnswerStore::add(const Task& task, const Document& document, const Answer& answer) {
   const json line = {
       {"key", key_of(task, document)}, {"logprobs", answer.logprobs}, {"greedy", answer.greedy}, {"text", answer.text}};
   const std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), out_) != text.size() || std::fflush(out_) != 0)
+  if (std::fwrite(text.data(), 1, text.size(), out_.get()) != text.size() || std::fflush(out_.get()) != 0)
     throw io_error("write", file_.string());
 }
 

@@ -4,11 +4,13 @@
 // and how) and answers.jsonl, a line a document, appended. A last line that was cut off is dropped.
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/file.h"
 #include "eval/document.h"
+#include "eval/task.h"
 
 namespace spectra::eval {
 
@@ -17,18 +19,18 @@ class AnswerStore {
   /// `identity`: a JSON text of all that answers depend on but the documents. Throws Error (exit 3) where the directory is in use
   /// and `resume` is false, belongs to another identity, or is damaged.
   AnswerStore(const fs::path& directory, const std::string& identity, bool resume);
-  ~AnswerStore();
-  AnswerStore(const AnswerStore&) = delete;
-  AnswerStore& operator=(const AnswerStore&) = delete;
 
   /// The answer to the same requests of that task, if it was kept.
-  std::optional<Answer> find(const std::string& task, const Document& document) const;
-  void add(const std::string& task, const Document& document, const Answer& answer);
+  std::optional<Answer> find(const Task& task, const Document& document) const;
+  void add(const Task& task, const Document& document, const Answer& answer);
 
  private:
   void load();
   fs::path file_;
-  std::FILE* out_ = nullptr;
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<std::FILE, Close> out_;  // locked while it is open
   std::map<std::string, Answer> answers_;  // by key
 };
 

@@ -31,8 +31,8 @@ double number_of(const Template& source, const Record& record) {
   return value;
 }
 
-/// Index of the right choice among `count`.
-int64_t gold_of(const Task& task, const Record& record, int64_t count) {
+/// Index of the right one of the choices; -1 where the task has none.
+int64_t gold_of(const Task& task, const Record& record) {
   const Gold& gold = task.gold;
   if (!gold.sum.empty()) {
     double sum = 0;
@@ -58,9 +58,8 @@ int64_t gold_of(const Task& task, const Record& record, int64_t count) {
     throw bad_input(fmt::format("{}: the right answer is \"{}\"", record.where, label), "expected one of " + joined(allowed));
   int64_t index = -1;
   const auto parsed = std::from_chars(label.data(), label.data() + label.size(), index);
-  if (parsed.ec != std::errc() || parsed.ptr != label.data() + label.size() || index < 0 || index >= count)
-    throw bad_input(fmt::format("{}: the right answer is \"{}\"", record.where, label),
-                    fmt::format("expected its number, 0 to {}", count - 1));
+  if (parsed.ec != std::errc() || parsed.ptr != label.data() + label.size() || index < 0)
+    throw bad_input(fmt::format("{}: the right answer is \"{}\"", record.where, label), "expected its number, from 0");
   return index;
 }
 
@@ -98,7 +97,10 @@ Question question_of(const Task& task, const Record& record) {
     for (const Template& choice : task.choices) q.choices.push_back(choice.text(record));
   }
   if (q.choices.size() < 2) throw bad_input(fmt::format("{}: {} choices", record.where, q.choices.size()), "expected two or more");
-  q.gold = gold_of(task, record, static_cast<int64_t>(q.choices.size()));
+  q.gold = gold_of(task, record);
+  if (q.gold >= static_cast<int64_t>(q.choices.size()))
+    throw bad_input(fmt::format("{}: the right answer is number {} of {} choices", record.where, q.gold + 1, q.choices.size()),
+                    "expected one of the choices");
   return q;
 }
 
@@ -179,9 +181,7 @@ Document document_of(const Task& task, const Record& record, const std::string& 
   document.subset = subset;
   add_requests(task, record, before, document);
   const std::vector<Request> once = document.requests;
-  if (task.repeat > 1) document.requests.clear();
-  for (int64_t i = 0; task.repeat > 1 && i < task.repeat; ++i)
-    document.requests.insert(document.requests.end(), once.begin(), once.end());
+  for (int64_t i = 1; i < task.repeat; ++i) document.requests.insert(document.requests.end(), once.begin(), once.end());
   for (const auto& [name, note] : task.notes)
     document.notes[name] = note.has_list(record) ? note.texts(record) : Texts{note.text(record)};
   return document;

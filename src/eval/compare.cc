@@ -17,7 +17,7 @@ constexpr int64_t kRows = 64;
 
 TaskComparison compare_metric(const TaskResult& a, const TaskResult& b, const Metric& metric, int64_t resamples) {
   TaskComparison row;
-  row.task = a.task.name;
+  row.task = a.name;
   row.metric = metric.name;
   row.log_likelihood = metric.aggregate != Aggregate::kMean;
   std::vector<double> values_a, values_b;
@@ -56,6 +56,8 @@ class Sums {
     const std::vector<double> a = predicted(logits_a), b = predicted(logits_b);
     double kl = 0;
     for (size_t i = 0; i < a.size(); ++i) kl += std::exp(a[i]) * (a[i] - b[i]);
+    if (std::isnan(kl))
+      throw Error(Exit::kFailed, "the logits of a model are not finite", "its weights are damaged, or its activations overflow");
     kl_.push_back(kl);
     agreed_ += std::max_element(a.begin(), a.end()) - a.begin() == std::max_element(b.begin(), b.end()) - b.begin();
     nll_a_ -= a[static_cast<size_t>(target)];
@@ -95,13 +97,17 @@ std::vector<TaskComparison> compare_tasks(const std::vector<TaskResult>& a, cons
       const Metric& metric = *find_metric(name, a[t].task.kind);
       if (name == "acc_bytes" || (likelihood && metric.aggregate != Aggregate::kMean)) continue;
       likelihood = likelihood || metric.aggregate != Aggregate::kMean;
-      rows.push_back(compare_metric(a[t], b[t], metric, resamples));
+      TaskComparison row = compare_metric(a[t], b[t], metric, resamples);
+      if (row.documents > 0) rows.push_back(std::move(row));
     }
   }
   std::vector<double> p;
-  for (const TaskComparison& row : rows) p.push_back(row.p());
+  for (const TaskComparison& row : rows)
+    if (row.p()) p.push_back(*row.p());
   const std::vector<double> corrected = holm(p);
-  for (size_t i = 0; i < rows.size(); ++i) rows[i].holm_p = corrected[i];
+  auto next = corrected.begin();
+  for (TaskComparison& row : rows)
+    if (row.p()) row.holm_p = *next++;
   return rows;
 }
 

@@ -21,10 +21,11 @@ struct TaskComparison {
   PairedTest bootstrap;
   std::optional<McNemar> mcnemar;  ///< of metrics that are 0 or 1 for a document
 
-  double p() const { return mcnemar ? mcnemar->mid_p : bootstrap.p; }
-  double holm_p = 1;  ///< p(), corrected for the number of rows
+  std::optional<double> p() const { return mcnemar ? std::optional(mcnemar->mid_p) : bootstrap.p; }
+  std::optional<double> holm_p;  ///< p(), corrected for the number of rows that have one
 };
-/// A row for each metric of each task but acc_bytes; both lists hold the same tasks and documents.
+/// A row for each metric of each task but acc_bytes and those on which no document counts; both lists hold the same tasks and
+/// documents.
 std::vector<TaskComparison> compare_tasks(const std::vector<TaskResult>& a, const std::vector<TaskResult>& b, int64_t resamples);
 
 /// How alike two models predict a text.

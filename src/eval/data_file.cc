@@ -2,6 +2,7 @@
 #include "eval/data_file.h"
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -18,7 +19,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kLargestFile = size_t{4} << 30;
-constexpr size_t kPeekBytes = size_t{1} << 20;
+/// In which a first record is looked for, at first and at most.
+constexpr size_t kPeekBytes = size_t{1} << 16, kLargestPeek = size_t{1} << 28;
 
 struct Line {
   int64_t number;
@@ -50,13 +52,20 @@ Json parse_object(std::string_view text, const std::string& where) {
   return object;
 }
 
-/// The first {...} of a list; empty where the text ends before it does.
+std::string_view without_bom(std::string_view text) { return text.substr(text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0); }
+
+/// The first {...} of a list; empty where the text ends before it does. Throws Error where there is none.
 std::string_view first_object(std::string_view text, const std::string& rows) {
-  size_t begin = rows.empty() ? 0 : text.find(fmt::format("\"{}\"", rows));
-  if (begin == std::string_view::npos) return {};
-  begin = text.find_first_not_of(": \t\r\n", rows.empty() ? 0 : begin + rows.size() + 2);
-  if (begin == std::string_view::npos || text[begin] != '[') return {};
-  begin = text.find('{', begin);
+  size_t begin = 0;
+  if (!rows.empty()) {
+    begin = text.find(fmt::format("\"{}\"", rows));
+    if (begin == std::string_view::npos) throw bad_input(fmt::format("no \"{}\"", rows));
+    begin += rows.size() + 2;
+  }
+  begin = text.find_first_not_of(": \t\r\n", begin);
+  if (begin == std::string_view::npos || text[begin] != '[') throw bad_input("no list of records");
+  begin = text.find_first_not_of(" \t\r\n", begin + 1);
+  if (begin == std::string_view::npos || text[begin] != '{') throw bad_input("the list does not begin with an object");
   int64_t depth = 0;
   bool quoted = false;
   for (size_t i = begin; i < text.size(); ++i) {
@@ -88,6 +97,14 @@ Json csv_object(const Texts& header, const CsvRow& row, const std::string& where
   return object;
 }
 
+/// Two columns of one name would hide each other.
+void check_header(const Texts& header, const std::string& name) {
+  for (size_t i = 0; i < header.size(); ++i)
+    if (std::find(header.begin(), header.begin() + static_cast<ptrdiff_t>(i), header[i]) !=
+        header.begin() + static_cast<ptrdiff_t>(i))
+      throw bad_input(fmt::format("{}: two columns are named \"{}\"", name, header[i]), "every column needs a name of its own");
+}
+
 /// Calls found(object, where) for each record of a .jsonl, .json or .csv file.
 template <class Found>
 void for_each_object(const Columns& columns, const fs::path& path, const std::string& content, const Found& found) {
@@ -101,14 +118,14 @@ void for_each_object(const Columns& columns, const fs::path& path, const std::st
     } catch (const Json::exception& error) {
       throw bad_input(fmt::format("{}: not valid JSON: {}", name, error.what()), hint);
     }
-    if (!columns.rows.empty()) all = all.is_object() && all.contains(columns.rows) ? Json(all[columns.rows]) : Json();
+    if (!columns.rows.empty()) all = all.is_object() && all.contains(columns.rows) ? Json(std::move(all[columns.rows])) : Json();
     if (!all.is_array()) throw bad_input(fmt::format("{}: no list of records", name), hint);
     for (size_t i = 0; i < all.size(); ++i) found(all[i], fmt::format("{}: record {}", name, i + 1));
   } else if (kind == "csv") {
     Texts header = columns.header;
     for (const CsvRow& row : parse_csv(content, name)) {
       if (header.empty())
-        header = row.fields;
+        check_header(header = row.fields, name);
       else
         found(csv_object(header, row, fmt::format("{}:{}", name, row.line)), fmt::format("{}:{}", name, row.line));
     }
@@ -123,6 +140,9 @@ void for_each_object(const Columns& columns, const fs::path& path, const std::st
 /// Labels that lie in a file of their own, a line each.
 void add_labels(const std::string& suffix, const fs::path& path, std::vector<Record>& records) {
   const fs::path beside = path.parent_path() / (data_stem(path) + suffix);
+  if (!fs::exists(beside))
+    throw bad_input(fmt::format("{}: there is no {}", path.string(), beside.string()),
+                    "it holds the right answers, a line each, and comes from the same download");
   const std::string content = text::read_decompressed(beside);
   const std::vector<Line> lines = lines_of(content);
   if (lines.size() != records.size())
@@ -140,62 +160,69 @@ bool is_text_layout(const Columns& columns, const fs::path& path) {
   return !columns.layout.empty() && !(columns.layout == "pages" && data_extension(path) == "jsonl");
 }
 
+/// The beginning of a file: `bytes`, or all where it has fewer.
+std::string read_beginning(const fs::path& path, size_t bytes) {
+  const std::unique_ptr<text::ByteSource> source = text::ByteSource::open(path);
+  std::string text(bytes, '\0');
+  size_t size = 0;
+  for (size_t count; size < bytes && (count = source->read(text.data() + size, bytes - size)) > 0;) size += count;
+  text.resize(size);
+  return text;
+}
+
+/// False where the record does not end in the text and `cut` says that the file goes on. Throws Error without the file's name.
+bool check_beginning(const Columns& columns, const fs::path& path, std::string_view text, bool cut) {
+  const std::string kind = data_extension(path), line = "the first record";
+  if (is_text_layout(columns, path)) {
+    if (kind == "jsonl" || kind == "json" || kind == "csv" || !fits_layout(columns.layout, text))
+      throw bad_input(fmt::format("not a {} text", columns.layout));
+    return true;
+  }
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) throw bad_input("the file is empty");
+  text.remove_prefix(begin);
+  if (kind == "csv") {
+    const std::vector<CsvRow> rows = parse_csv(text, "", 1);
+    const Texts& header = columns.header.empty() ? rows[0].fields : columns.header;
+    check_columns(columns, csv_object(header, rows[0], line), line);
+    return true;
+  }
+  if (!columns.header.empty() || (kind != "jsonl" && kind != "json")) throw bad_input(fmt::format("a .{} file", kind));
+  const size_t end = text.find('\n');
+  const std::string_view record = kind == "json"                         ? first_object(text, columns.rows)
+                                  : cut && end == std::string_view::npos ? std::string_view()
+                                                                         : text.substr(0, end);
+  if (record.empty() && cut) return false;
+  check_columns(columns, parse_object(record, line), line);
+  return true;
+}
+
 }  // namespace
 
 std::string data_extension(const fs::path& path) {
   std::string extension = path.extension().string();
   if (extension == ".gz" || extension == ".zst" || extension == ".bz2") extension = path.stem().extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (extension == ".ndjson") return "jsonl";
   return extension.empty() ? "" : extension.substr(1);
 }
 
 std::string data_stem(const fs::path& path) {
-  const std::string name = path.filename().string(), extension = data_extension(path);
-  const size_t end =
-      extension.empty()
-          ? std::string::npos
-          : name.rfind("." +
-                       (extension == "jsonl" && name.find(".ndjson") != std::string::npos ? std::string("ndjson") : extension));
-  return name.substr(0, end);
+  const fs::path name = path.filename();
+  const std::string last = name.extension().string();
+  return (last == ".gz" || last == ".zst" || last == ".bz2" ? name.stem() : name).stem().string();
 }
 
-const std::string& FilePeek::content() const {
-  if (content_) return *content_;
-  const std::unique_ptr<text::ByteSource> source = text::ByteSource::open(path_);
-  std::string& text = content_.emplace(kPeekBytes, '\0');
-  size_t size = 0;
-  for (size_t count; size < text.size() && (count = source->read(text.data() + size, text.size() - size)) > 0;) size += count;
-  text.resize(size);
-  return *content_;
-}
-
-bool FilePeek::fits(const Columns& columns) const {
-  const std::string kind = data_extension(path_);
-  if (is_text_layout(columns, path_))
-    return kind != "jsonl" && kind != "json" && kind != "csv" && fits_layout(columns.layout, content());
-  const std::string_view text = content();
-  try {
-    if (kind == "json") {
-      const std::string_view object = first_object(text, columns.rows);
-      return !object.empty() && columns.header.empty() && has_columns(columns, parse_object(object, ""));
-    }
-    if (kind == "csv") {
-      const std::vector<CsvRow> rows = parse_csv(text, "", 1);
-      if (rows.empty() || (!columns.header.empty() && rows[0].fields.size() != columns.header.size())) return false;
-      return has_columns(columns, csv_object(columns.header.empty() ? rows[0].fields : columns.header, rows[0], ""));
-    }
-    if (kind != "jsonl" || !columns.header.empty()) return false;
-    const size_t begin = text.find_first_not_of(" \t\r\n");
-    return begin != std::string_view::npos &&
-           has_columns(columns, parse_object(text.substr(begin, text.find('\n', begin) - begin), ""));
-  } catch (const Error&) {
-    return false;  // not a file of this kind at all
+void check_first_record(const Columns& columns, const fs::path& path) {
+  for (size_t bytes = kPeekBytes;; bytes *= 16) {
+    const std::string text = read_beginning(path, bytes);
+    if (check_beginning(columns, path, without_bom(text), text.size() == bytes && bytes < kLargestPeek)) return;
   }
 }
 
 std::vector<Record> read_records(const Task& task, const Columns& columns, const fs::path& path) {
   std::string content = text::read_decompressed(path, kLargestFile);
-  if (content.compare(0, 3, "\xEF\xBB\xBF") == 0) content.erase(0, 3);
+  content.erase(0, content.size() - without_bom(content).size());
   std::vector<Record> records;
   if (is_text_layout(columns, path)) {
     records = read_layout(columns.layout, path.string(), text::sanitize_utf8(content));

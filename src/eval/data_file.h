@@ -7,9 +7,7 @@
 //   others            by layout: "logiqa" (blank line, letter, context, question, four options), "hellaswag-lines" (six lines a
 //                     record: query, label, four endings), "pages" (WikiText: a page begins at a level-1 heading), "whole" (the
 //                     file is one text). pages also takes .jsonl, whose texts it joins.
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -17,19 +15,8 @@
 
 namespace spectra::eval {
 
-/// The beginning of a file, enough to see its columns.
-class FilePeek {
- public:
-  explicit FilePeek(fs::path path) : path_(std::move(path)) {}
-  const fs::path& path() const { return path_; }
-  /// The first record has all that `columns` names.
-  bool fits(const Columns& columns) const;
-
- private:
-  const std::string& content() const;
-  fs::path path_;
-  mutable std::optional<std::string> content_;  // read when it is first needed
-};
+/// Throws Error that says why the first record of the file does not have all that `columns` names. Reads no further.
+void check_first_record(const Columns& columns, const fs::path& path);
 
 /// All records of a file in order, with the fields that `columns` gives and those made of them. Throws Error naming file, line and
 /// what was expected for a damaged line, a column that is missing and a value of another kind; nothing is skipped.

@@ -29,6 +29,13 @@ struct Document {
   std::map<std::string, Texts> notes;  ///< a metric's own
 };
 
+/// Of all its requests' texts: what a document costs.
+inline uint64_t request_bytes(const Document& document) {
+  uint64_t bytes = 0;
+  for (const Request& request : document.requests) bytes += request.context.size() + request.continuation.size();
+  return bytes;
+}
+
 struct Answer {
   std::vector<double> logprobs;  ///< of each request, natural
   std::vector<uint8_t> greedy;   ///< of each: every token was the most probable one

@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 
+#include "base/log.h"
 #include "base/system.h"
 #include "infer/batcher.h"
 #include "infer/text_stream.h"
@@ -15,20 +16,12 @@ namespace {
 /// Requests that the batcher knows of: more would only take memory.
 constexpr size_t kSubmitted = 256;
 
-constexpr const char* kKept = "what was answered so far is kept with --out";
-
-size_t length(const Document& document) {
-  size_t bytes = 0;
-  for (const Request& request : document.requests) bytes += request.context.size() + request.continuation.size();
-  return bytes;
-}
-
 /// Long documents first, so that what does not fit shows at once and the estimate of the time left falls; parts one after the
 /// other, since documents of a part share their examples.
 std::vector<size_t> order_of(const std::vector<Document>& documents, std::vector<size_t> wanted) {
   std::stable_sort(wanted.begin(), wanted.end(), [&](size_t a, size_t b) {
     if (documents[a].subset != documents[b].subset) return documents[a].subset < documents[b].subset;
-    return length(documents[a]) > length(documents[b]);
+    return request_bytes(documents[a]) > request_bytes(documents[b]);
   });
   return wanted;
 }
@@ -62,10 +55,14 @@ void EnginePredictor::predict(const Task& task, const std::vector<Document>& doc
                               const Done& done) {
   const std::vector<size_t> order = order_of(documents, wanted);
   stats_ = {};
+  const int64_t cut = encoder_.cut();
   if (task.kind == Kind::kGenerate)
     generate(task, documents, order, done);
   else
     score(task, documents, order, done);
+  if (encoder_.cut() > cut)
+    log_warning("task {}: {} requests are longer than the model's context of {}: their beginnings were cut", task.name,
+                encoder_.cut() - cut, engine_.context());
 }
 
 std::vector<TokenRequest> EnginePredictor::encode(const Task& task, const Document& document) {
@@ -94,7 +91,7 @@ void EnginePredictor::score_one_by_one(const Next& next, const Scored& done) {
   while (const std::optional<ScoreItem> item = next()) {
     std::vector<RequestScore> scores;
     for (const TokenRequest& request : item->requests) {
-      check_interrupted(kKept);
+      check_interrupted();
       scores.push_back(score_alone(engine_, request));
       stats_.computed_tokens += request.inputs();
       stats_.request_tokens += request.inputs();
@@ -134,7 +131,7 @@ void EnginePredictor::generate(const Task& task, const std::vector<Document>& do
     batcher.submit(std::move(request));
   };
   while (finished < order.size()) {
-    check_interrupted(kKept);
+    check_interrupted();
     while (taken < order.size() && taken - finished < kSubmitted) submit(order[taken++]);
     batcher.step();
     if (failure) std::rethrow_exception(failure);

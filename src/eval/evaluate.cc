@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval/evaluate.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -9,10 +12,17 @@
 namespace spectra::eval {
 namespace {
 
-uint64_t bytes_of(const Document& document) {
-  uint64_t bytes = 0;
-  for (const Request& request : document.requests) bytes += request.context.size() + request.continuation.size();
-  return bytes;
+/// Metrics read one log-likelihood for each request, and take NaN for "does not count": no other answer may reach them.
+void check_answer(const Task& task, const Document& document, const Answer& answer) {
+  if (task.kind == Kind::kGenerate) return;
+  const size_t wanted = task.kind == Kind::kRolling ? 1 : document.requests.size(), given = answer.logprobs.size();
+  if (given < wanted || answer.greedy.size() != given || (task.kind != Kind::kRolling && given != wanted))
+    throw bad_input(fmt::format("{}: an answer with {} log-likelihoods, expected {}", document.where, given, wanted),
+                    "answers from a file must be those of this task");
+  for (const double logprob : answer.logprobs)
+    if (!std::isfinite(logprob))
+      throw Error(Exit::kFailed, fmt::format("{}: the log-likelihood is {}", document.where, logprob),
+                  "weights of the model are not finite, or its activations overflow: no score can be made of it");
 }
 
 }  // namespace
@@ -20,13 +30,15 @@ uint64_t bytes_of(const Document& document) {
 TaskResult prepare_task(const WantedTask& wanted, const DataFinder& finder, int64_t limit, int64_t fewshot) {
   const Task& task = wanted.task;
   if (fewshot >= 0 && task.fewshot && *task.fewshot != fewshot)
-    throw Error(Exit::kUsage,
-                fmt::format("task {} always has {} examples, and --fewshot asks for {}", task.name, *task.fewshot, fewshot),
-                "evaluate it without --fewshot");
+    log_warning("task {}: always {} examples, not {}", task.name, *task.fewshot, fewshot);
   TaskResult result;
   result.task = task;
+  result.name = wanted.name;
   result.fewshot = task.fewshot.value_or(std::max<int64_t>(fewshot, 0));
   result.documents = build_documents(task, finder, {limit, result.fewshot, wanted.subsets});
+  if (task.kind == Kind::kRolling &&
+      std::all_of(result.documents.begin(), result.documents.end(), [](const Document& d) { return d.bytes == 0; }))
+    throw bad_input(fmt::format("{}: the text is empty", result.documents[0].where), "expected text whose perplexity is measured");
   const auto count = static_cast<int64_t>(result.documents.size());
   if (task.documents > 0 && count != task.documents && limit == 0 && wanted.subsets.empty())
     log_warning("task {}: {} documents, and the published split has {}: scores are not comparable digit for digit", task.name,
@@ -40,10 +52,11 @@ void evaluate(TaskResult& result, Predictor& predictor, AnswerStore* store, int6
   uint64_t total = 0, passed = 0;
   result.answers.resize(result.documents.size());
   for (size_t i = 0; i < result.documents.size(); ++i) {
-    const uint64_t bytes = bytes_of(result.documents[i]);
+    const uint64_t bytes = request_bytes(result.documents[i]);
     total += bytes;
-    const std::optional<Answer> kept = store == nullptr ? std::nullopt : store->find(result.task.name, result.documents[i]);
+    const std::optional<Answer> kept = store == nullptr ? std::nullopt : store->find(result.task, result.documents[i]);
     if (kept) {
+      check_answer(result.task, result.documents[i], *kept);
       result.answers[i] = *kept;
       passed += bytes;
       ++result.reused;
@@ -51,17 +64,24 @@ void evaluate(TaskResult& result, Predictor& predictor, AnswerStore* store, int6
       wanted.push_back(i);
     }
   }
-  Progress bar(result.task.name, total, passed);
+  Progress bar(result.name, total, passed);
   size_t done = result.documents.size() - wanted.size();
-  predictor.predict(result.task, result.documents, wanted, [&](size_t index, const Answer& answer) {
+  const auto take = [&](size_t index, const Answer& answer) {
+    check_answer(result.task, result.documents[index], answer);
     result.answers[index] = answer;
-    if (store != nullptr) store->add(result.task.name, result.documents[index], answer);
-    passed += bytes_of(result.documents[index]);
+    if (store != nullptr) store->add(result.task, result.documents[index], answer);
+    passed += request_bytes(result.documents[index]);
     bar.update(passed, fmt::format("{} of {} documents", ++done, result.documents.size()));
-  });
+  };
+  try {
+    predictor.predict(result.task, result.documents, wanted, take);
+  } catch (const Error& error) {
+    if (error.code() != Exit::kInterrupted || store == nullptr) throw;
+    throw Error(Exit::kInterrupted, error.what(), "what was answered so far is kept: continue with --resume");
+  }
   bar.clear();
   result.seconds = watch.seconds();
-  result.rows = score_task(result.task, result.documents, result.answers, resamples);
+  result.rows = score_task(result.task, result.name, result.documents, result.answers, resamples);
 }
 
 std::string requests_json(const std::vector<TaskResult>& results) {

@@ -91,10 +91,30 @@ const std::vector<NamedFilter>& filters() {
   return all;
 }
 
-const NamedFilter* find_filter(string_view name) {
-  for (const NamedFilter& filter : filters())
-    if (name == filter.name) return &filter;
-  return nullptr;
+std::vector<const NamedFilter*> parse_filters(string_view text, const string& where) {
+  std::vector<const NamedFilter*> found;
+  for (size_t bar = text.find('|'); bar != string_view::npos;) {
+    const size_t next = text.find('|', bar + 1);
+    const string_view name = text.substr(bar + 1, next == string_view::npos ? next : next - bar - 1);
+    string names;
+    for (const NamedFilter& filter : filters()) {
+      if (name == filter.name) found.push_back(&filter);
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", filter.name);
+    }
+    if (found.empty() || name != found.back()->name)
+      throw bad_input(fmt::format("{}: unknown filter {} in \"{}\"", where, name, text), "allowed: " + names);
+    bar = next;
+  }
+  return found;
+}
+
+string apply_filters(const std::vector<const NamedFilter*>& filters, string text, const string& where) {
+  try {
+    for (const NamedFilter* filter : filters) text = filter->apply(text);
+  } catch (const Error& error) {
+    throw bad_input(fmt::format("{}: {}", where, error.what()));
+  }
+  return text;
 }
 
 }  // namespace spectra::eval

@@ -17,7 +17,9 @@ struct NamedFilter {
   const char* help;  ///< one line
 };
 const std::vector<NamedFilter>& filters();
-/// Null where there is none of that name.
-const NamedFilter* find_filter(std::string_view name);
+/// Those that "x|strip|lower" names after the first |. Throws Error beginning with `where` for an unknown one.
+std::vector<const NamedFilter*> parse_filters(std::string_view text, const std::string& where);
+/// All in turn. Throws Error beginning with `where`.
+std::string apply_filters(const std::vector<const NamedFilter*>& filters, std::string text, const std::string& where);
 
 }  // namespace spectra::eval

@@ -27,18 +27,22 @@ class DataFinder {
   /// A file fits when its first record has the columns of one spelling, its name does not belong to another split, and its path has
   /// the words that the task asks for. Throws Error saying what was looked for where none or several fit.
   DataFiles find(const Task& task, const std::string& split) const;
+  /// Throws Error (exit 2) where a file is named for none of these tasks, or for a split that they do not read.
+  void check_names(const std::vector<const Task*>& tasks) const;
 
  private:
   struct Found {
-    const FilePeek* file;
+    const fs::path* path;
     const Columns* columns;
+    bool says_split;  // in its name
   };
-  std::vector<Found> candidates(const Task& task, const std::string& split) const;
+  /// `unread`: for each file that could not be looked into, what is wrong with it.
+  std::vector<Found> candidates(const Task& task, const std::string& split, std::string& unread) const;
   DataFiles named(const Task& task, const std::vector<fs::path>& paths) const;
-  [[noreturn]] void fail(const Task& task, const std::string& split) const;
+  [[noreturn]] void fail(const Task& task, const std::string& split, const std::string& unread) const;
 
   std::vector<fs::path> directories_;
-  std::vector<std::pair<std::string, FilePeek>>
+  std::vector<std::pair<std::string, fs::path>>
       files_;                                           // what names are looked for in: the path below the directory, with its name
   std::map<std::string, std::vector<fs::path>> named_;  // "task" or "task:split"
 };

@@ -11,31 +11,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Path {
+/// "a.b|strip" -> a, b
+Texts steps_of(const std::string& path) {
+  const std::string keys = path.substr(0, path.find('|'));
   Texts steps;
-  std::vector<const NamedFilter*> filters;
-};
-
-Path parse_path(const std::string& text) {
-  Path path;
-  size_t bar = text.find('|');
-  const std::string keys = text.substr(0, bar);
   for (size_t begin = 0, dot; begin <= keys.size(); begin = dot + 1) {
     dot = std::min(keys.find('.', begin), keys.size());
-    path.steps.push_back(keys.substr(begin, dot - begin));
+    steps.push_back(keys.substr(begin, dot - begin));
   }
-  while (bar != std::string::npos) {
-    const size_t next = text.find('|', bar + 1);
-    const std::string name = text.substr(bar + 1, next == std::string::npos ? next : next - bar - 1);
-    const NamedFilter* filter = find_filter(name);
-    if (filter == nullptr) throw bad_input(fmt::format("unknown filter {} in the path \"{}\"", name, text));
-    path.filters.push_back(filter);
-    bar = next;
-  }
-  return path;
+  return steps;
 }
 
-/// Null where the way ends: what `value` holds is not what the next step needs.
+[[noreturn]] void missing(const std::string& source, const std::string& where) {
+  throw bad_input(fmt::format("{}: no \"{}\"", where, source), "every record of the file must have it");
+}
+
+/// False where the way ends: what `value` holds is not what the next step needs.
 bool follow(const Json& value, const Texts& steps, size_t at, std::vector<const Json*>& found, Texts& keys, bool& list) {
   if (at == steps.size()) {
     if (value.is_null()) return false;
@@ -68,8 +59,10 @@ bool follow(const Json& value, const Texts& steps, size_t at, std::vector<const 
                      [&](const Json& element) { return follow(element, steps, at + 1, found, keys, list); });
 }
 
+/// Lists and objects by kind alone: they may be nested deeper than dump() can follow.
 std::string shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  if (value.is_structured()) return std::string("a JSON ") + value.type_name();
+  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
@@ -84,34 +77,31 @@ std::string text_of(const Json& value, const std::string& path, const std::strin
 
 Value value_at(const std::string& source, const Json& object, const std::string& file, const std::string& where) {
   if (source == "@file") return file;
-  const Path path = parse_path(source);
   std::vector<const Json*> found;
   Texts texts;
   bool list = false;
-  if (!follow(object, path.steps, 0, found, texts, list))
-    throw bad_input(fmt::format("{}: no \"{}\" in {}", where, source, shown(object)), "every record of the file must have it");
+  if (!follow(object, steps_of(source), 0, found, texts, list)) missing(source, where);
   if (!list && found.size() == 1 && found[0]->is_array()) {
     list = true;
     for (const Json& element : *found[0]) texts.push_back(text_of(element, source, where));
   } else {
     for (const Json* value : found) texts.push_back(text_of(*value, source, where));
   }
-  for (std::string& text : texts)
-    for (const NamedFilter* filter : path.filters) text = filter->apply(text);
+  const std::vector<const NamedFilter*> filters = parse_filters(source, where);
+  for (std::string& text : texts) text = apply_filters(filters, text, where);
   return list ? Value(std::move(texts)) : Value(std::move(texts[0]));
 }
 
 }  // namespace
 
-bool has_columns(const Columns& columns, const Json& object) {
-  return std::all_of(columns.paths.begin(), columns.paths.end(), [&](const auto& field) {
-    return std::all_of(field.second.begin(), field.second.end(), [&](const std::string& source) {
+void check_columns(const Columns& columns, const Json& object, const std::string& where) {
+  for (const auto& field : columns.paths)
+    for (const std::string& source : field.second) {
       std::vector<const Json*> found;
       Texts keys;
       bool list = false;
-      return source == "@file" || follow(object, parse_path(source).steps, 0, found, keys, list);
-    });
-  });
+      if (source != "@file" && !follow(object, steps_of(source), 0, found, keys, list)) missing(source, where);
+    }
 }
 
 void take_columns(const Columns& columns, const Json& object, const std::string& file, Record& record) {

@@ -9,8 +9,8 @@
 
 namespace spectra::eval {
 
-/// True where every path leads somewhere.
-bool has_columns(const Columns& columns, const nlohmann::ordered_json& object);
+/// Throws Error, beginning with `where`, naming the first path that leads nowhere.
+void check_columns(const Columns& columns, const nlohmann::ordered_json& object, const std::string& where);
 /// Adds the fields to `record`. `file`: the value of the path "@file". Throws Error with record.where.
 void take_columns(const Columns& columns, const nlohmann::ordered_json& object, const std::string& file, Record& record);
 

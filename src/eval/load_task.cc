@@ -47,11 +47,15 @@ const std::string& builtin_task_text(const std::string& name) {
 }
 
 WantedTask load_task(const std::string& name) {
-  if (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0) return {parse_task(read_file(name), name), {}};
-  if (const EmbeddedTask* task = find_builtin(name)) return {parse_task(task->text, name + ".toml"), {}};
+  if (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0) {
+    Task task = parse_task(read_file(name), name);
+    const std::string own = task.name;
+    return {std::move(task), own, {}};
+  }
+  if (const EmbeddedTask* task = find_builtin(name)) return {parse_task(task->text, name + ".toml"), name, {}};
   for (size_t at = name.rfind('_'); at != std::string::npos && at > 0; at = name.rfind('_', at - 1))
     if (const EmbeddedTask* found = find_builtin(name.substr(0, at))) {
-      WantedTask wanted{parse_task(found->text, found->name + ".toml"), {}};
+      WantedTask wanted{parse_task(found->text, found->name + ".toml"), name, {}};
       wanted.subsets = parts_named(wanted.task, name.substr(at + 1));
       if (!wanted.subsets.empty()) return wanted;
     }

@@ -39,7 +39,7 @@ std::string answer_text(const Task& task, const std::string& generated);
 
 struct Score {
   std::string metric;
-  double value = 0;
+  double value = 0;                    ///< NaN where no document counts
   std::optional<double> stderr_value;  ///< none: not defined
   int64_t documents = 0;               ///< that counted
 };
@@ -52,8 +52,9 @@ struct ScoreRow {
   std::vector<Score> scores;
 };
 
-/// Scores of a task, then of its groups and parts (`answers` in the order of `documents`). `resamples`: of the bootstrap.
-std::vector<ScoreRow> score_task(const Task& task, const std::vector<Document>& documents, const std::vector<Answer>& answers,
-                                 int64_t resamples);
+/// Scores of all documents under `name`, which is the task's or a part's, then of the task's groups and parts (`answers` in the
+/// order of `documents`). `resamples`: of the bootstrap.
+std::vector<ScoreRow> score_task(const Task& task, const std::string& name, const std::vector<Document>& documents,
+                                 const std::vector<Answer>& answers, int64_t resamples);
 
 }  // namespace spectra::eval

@@ -33,6 +33,7 @@ PairedTest paired_bootstrap(const std::vector<double>& a, const std::vector<doub
   const auto count = static_cast<double>(differences.size());
   PairedTest test;
   test.difference = mean(differences);
+  if (differences.size() < kFewestPairs) return test;
   Rng rng(seed);
   std::vector<double> means;
   double beyond = 0;
@@ -48,7 +49,7 @@ PairedTest paired_bootstrap(const std::vector<double>& a, const std::vector<doub
   std::sort(means.begin(), means.end());
   test.low = percentile(means, 0.025);
   test.high = percentile(means, 0.975);
-  test.p = test.difference == 0 ? 1 : beyond / static_cast<double>(resamples);
+  test.p = test.difference == 0 ? 1 : std::min(1.0, (beyond + 1) / static_cast<double>(resamples + 1));
   return test;
 }
 

@@ -68,9 +68,10 @@ std::string row_name(const Task& task, const std::string& part) {
   return name;
 }
 
-/// Mean and standard error of several tasks, weighted by their documents.
+/// Mean and standard error of several tasks, weighted by their documents; of one, its own.
 ScoreRow pooled(const std::string& name, int depth, const std::vector<const ScoreRow*>& rows) {
   ScoreRow result{name, depth, 0, {}};
+  if (rows.size() == 1) return {name, depth, rows.front()->documents, rows.front()->scores};
   for (const ScoreRow* row : rows) result.documents += row->documents;
   for (size_t m = 0; m < rows.front()->scores.size(); ++m) {
     std::vector<Estimate> parts;
@@ -81,30 +82,31 @@ ScoreRow pooled(const std::string& name, int depth, const std::vector<const Scor
   return result;
 }
 
-std::vector<ScoreRow> score_separate(const Task& task, const Scoring& scoring, const std::map<std::string, Part>& parts) {
+std::vector<ScoreRow> score_separate(const Task& task, const std::string& name, const Scoring& scoring,
+                                     const std::map<std::string, Part>& parts) {
   std::map<std::string, ScoreRow> rows;
   for (const auto& part : parts) rows.emplace(part.first, scoring.row(row_name(task, part.first), 1, part.second));
   std::vector<const ScoreRow*> all;
   for (const auto& row : rows) all.push_back(&row.second);
-  if (all.size() == 1) return {*all.front()};
-  std::vector<ScoreRow> result = {pooled(task.name, 0, all)};
+  std::vector<ScoreRow> result = {pooled(name, 0, all)};
   for (const auto& group : task.subsets.groups) {
     std::vector<const ScoreRow*> members;
-    for (const std::string& name : group.second)
-      if (rows.count(name) > 0) members.push_back(&rows.at(name));
-    if (!members.empty()) result.push_back(pooled(row_name(task, group.first), 1, members));
+    for (const std::string& part : group.second)
+      if (rows.count(part) > 0) members.push_back(&rows.at(part));
+    if (!members.empty() && name == task.name) result.push_back(pooled(row_name(task, group.first), 1, members));
   }
-  for (const ScoreRow* row : all) {
-    result.push_back(*row);
-    result.back().depth = 2;
-  }
+  for (const ScoreRow* row : all)
+    if (row->name != name) {
+      result.push_back(*row);
+      result.back().depth = name == task.name && !task.subsets.groups.empty() ? 2 : 1;
+    }
   return result;
 }
 
 }  // namespace
 
-std::vector<ScoreRow> score_task(const Task& task, const std::vector<Document>& documents, const std::vector<Answer>& answers,
-                                 int64_t resamples) {
+std::vector<ScoreRow> score_task(const Task& task, const std::string& name, const std::vector<Document>& documents,
+                                 const std::vector<Answer>& answers, int64_t resamples) {
   const Scoring scoring(task, documents, answers, resamples);
   Part all;
   std::map<std::string, Part> parts;
@@ -112,9 +114,10 @@ std::vector<ScoreRow> score_task(const Task& task, const std::vector<Document>& 
     all.push_back(i);
     if (!documents[i].subset.empty()) parts[documents[i].subset].push_back(i);
   }
-  if (task.subsets.separate) return score_separate(task, scoring, parts);
-  std::vector<ScoreRow> rows = {scoring.row(task.name, 0, all)};
-  for (const auto& part : parts) rows.push_back(scoring.row(row_name(task, part.first), 1, part.second));
+  if (task.subsets.separate) return score_separate(task, name, scoring, parts);
+  std::vector<ScoreRow> rows = {scoring.row(name, 0, all)};
+  for (const auto& part : parts)
+    if (row_name(task, part.first) != name) rows.push_back(scoring.row(row_name(task, part.first), 1, part.second));
   return rows;
 }
 

@@ -138,7 +138,7 @@ void Scorer::store_prefix(Lane& lane) {
 }
 
 void Scorer::forward() {
-  check_interrupted("what was answered so far is kept with --out");
+  check_interrupted();
   const infer::Output output = engine_.forward(batch_);
   ++stats_.passes;
   stats_.computed_tokens += static_cast<int64_t>(batch_.tokens.size());

@@ -27,15 +27,18 @@ struct Estimate {
 /// The mean weighted by documents, and sqrt([Σ (n_i - 1) se_i² n_i / (Σ n_i - k)] / Σ n_i); none where a part has none.
 Estimate pool(const std::vector<Estimate>& parts);
 
-/// Two systems on the same items.
+/// Two systems on the same items. Fewer than kFewestPairs say too little of how differences spread: a bootstrap of them calls equal
+/// systems different far more often than it says, so there is only the difference.
+constexpr size_t kFewestPairs = 10;
 struct PairedTest {
-  double difference = 0;     ///< mean of b - a
-  double low = 0, high = 0;  ///< 95 % interval of it, percentiles of the bootstrap
-  double p = 1;              ///< two-sided
+  double difference = 0;            ///< mean of b - a
+  std::optional<double> low, high;  ///< 95 % interval of it, percentiles of the bootstrap
+  std::optional<double> p;          ///< two-sided, at least 1 / (resamples + 1)
 };
 /// Bootstrap of the mean difference (Efron and Tibshirani 1993, chapter 16): items are drawn in pairs with replacement. p: share of
-/// resamples whose mean, moved so that the expected difference is 0, lies at least as far from 0 as the observed one; a mean that
-/// lies just as far counts half, since differences of 0 and 1 give few distinct means. `seed`: of the draws.
+/// resamples, themselves and the observed one, whose mean, moved so that the expected difference is 0, lies at least as far from 0
+/// as the observed one; a mean that lies just as far counts half, since differences of 0 and 1 give few distinct means. `seed`: of
+/// the draws.
 PairedTest paired_bootstrap(const std::vector<double>& a, const std::vector<double>& b, int64_t resamples, uint64_t seed);
 
 /// McNemar's test of right and wrong answers: `only_a` items that only the first system got right, `only_b` only the second.

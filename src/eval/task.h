@@ -102,7 +102,8 @@ const std::string& builtin_task_text(const std::string& name);
 /// A task that somebody asked for.
 struct WantedTask {
   Task task;
-  Texts subsets;  ///< only these parts; empty = all
+  std::string name;  ///< as it was asked for: of the task, or with the part behind it
+  Texts subsets;     ///< only these parts; empty = all
 };
 /// A built-in task by name, a part or group of one (NAME_PART), or a file of one's own where the name ends in .toml. Throws Error
 /// (exit 2) naming the nearest one where there is none.

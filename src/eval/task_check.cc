@@ -71,7 +71,9 @@ void check_kind(const Task& task, const std::string& where) {
       require(!task.prompts.empty(), where, "a choice task lacks prompt", "an empty text is a prompt too");
       require(several ? task.target.has_value() && task.choices.empty() : !task.choices.empty() && !task.target, where,
               "prompt and choices do not fit together", "give one prompt and choices, or several prompts and a target");
-      return;
+      return require(task.gold.labels.empty() || task.choices_are_list ||
+                         task.gold.labels.size() == (several ? task.prompts.size() : task.choices.size()),
+                     where, "gold_labels and choices differ in number", "list one label, or one list of labels, for each choice");
     case Kind::kTarget:
       return require(task.prompts.size() == 1 && task.target, where, "a target task needs prompt and target", "one text each");
     case Kind::kGenerate:
@@ -80,6 +82,10 @@ void check_kind(const Task& task, const std::string& where) {
     case Kind::kRolling:
       return require(task.text.has_value(), where, "a rolling task lacks text", "give the text whose perplexity is measured");
   }
+}
+
+bool has_note(const Task& task, const char* name) {
+  return std::any_of(task.notes.begin(), task.notes.end(), [&](const auto& note) { return note.first == name; });
 }
 
 void check_metrics(const Task& task, const std::string& where) {
@@ -93,6 +99,13 @@ void check_metrics(const Task& task, const std::string& where) {
     const bool needs_gold = name == "acc" || name == "acc_norm" || name == "acc_bytes";
     require(task.kind != Kind::kChoice || !needs_gold || task.gold.label || !task.gold.sum.empty(), where, "accuracy needs gold",
             "gold is a text with the right choice's label, or its number from 0");
+    const bool needs_condition = name.rfind("acc_ambig", 0) == 0 || name.rfind("acc_disambig", 0) == 0;
+    const bool needs_roles = name.rfind("bias_", 0) == 0;
+    require((!needs_condition && !needs_roles) || has_note(task, "condition"), where, "the metrics of BBQ need the note condition",
+            "add [notes] with condition = a text that is ambig or disambig");
+    for (const char* note : {"polarity", "groups", "names", "stereotyped"})
+      require(!needs_roles || has_note(task, note), where, "the bias scores of BBQ need more notes",
+              "add [notes] with polarity, groups, names and stereotyped, as `spectra eval --describe bbq` has them");
     require(name != "mc2" || task.true_labels, where, "mc2 needs true_labels", "a list with 1 for each choice that is true");
   }
 }

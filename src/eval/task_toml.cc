@@ -152,6 +152,7 @@ Columns read_columns(Reader reader) {
   for (const char* field : reader.rest()) {
     Texts paths;
     reader.read(field, paths);
+    for (const std::string& path : paths) parse_filters(path, reader.place(field));
     columns.paths.emplace_back(field, paths);
   }
   return columns;
@@ -182,13 +183,16 @@ void read_subsets(Subsets& subsets, Reader reader) {
   reader.read("prefix", subsets.prefix);
   reader.read("separate", subsets.separate);
   reader.read("names", subsets.names);
-  if (std::optional<Reader> groups = reader.table("groups"))
+  if (std::optional<Reader> groups = reader.table("groups")) {
+    subsets.groups.clear();  // of a task that is extended
+    if (!reader.has("names")) subsets.names.clear();
     for (const char* name : groups->rest()) {
       Texts parts;
       groups->read(name, parts);
       subsets.names.insert(subsets.names.end(), parts.begin(), parts.end());
       subsets.groups.emplace_back(name, std::move(parts));
     }
+  }
   reader.finish();
   if (!subsets.of || subsets.names.empty())
     throw bad_input(fmt::format("{}: [subsets] lacks {}", reader.place(""), subsets.of ? "names or groups" : "of"),
@@ -282,8 +286,10 @@ const char* kind_name(Kind kind) {
 Task parse_task(const std::string& toml, const std::string& where) {
   const toml::table table = parse(toml, where);
   Task task;
-  if (const auto* extends = table.get_as<std::string>("extends")) {
-    task = parse_task(builtin_task_text(extends->get()), extends->get() + ".toml");
+  if (const toml::node* extends = table.get("extends")) {
+    if (!extends->is_string()) Reader(table, where).fail("extends", "the name of a task");
+    const std::string& name = extends->as_string()->get();
+    task = parse_task(builtin_task_text(name), name + ".toml");
     task.name.clear();
     if (table.contains("columns") || table.contains("files")) task.data_name.clear();
   }

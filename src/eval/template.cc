@@ -7,24 +7,6 @@
 #include "base/error.h"
 
 namespace spectra::eval {
-namespace {
-
-std::string filtered(std::string text, const std::vector<const NamedFilter*>& filters, const Record& record) {
-  try {
-    for (const NamedFilter* filter : filters) text = filter->apply(text);
-  } catch (const Error& error) {
-    throw bad_input(fmt::format("{}: {}", record.where, error.what()));
-  }
-  return text;
-}
-
-std::string filter_names() {
-  std::string names;
-  for (const NamedFilter& filter : filters()) names += fmt::format("{}{}", names.empty() ? "" : ", ", filter.name);
-  return names;
-}
-
-}  // namespace
 
 Template::Template(const std::string& source, const std::string& where) : source_(source) {
   const auto fail = [&](const char* what) {
@@ -55,8 +37,7 @@ Template::Template(const std::string& source, const std::string& where) : source
 
 /// name, name[0], name|filter|filter
 void Template::parse_field(Part& part, std::string_view inside, const std::string& where) const {
-  size_t bar = inside.find('|');
-  part.field = inside.substr(0, bar);
+  part.field = inside.substr(0, inside.find('|'));
   if (const size_t open = part.field.find('['); open != std::string::npos && part.field.back() == ']') {
     size_t index = 0;
     const char *begin = part.field.data() + open + 1, *end = part.field.data() + part.field.size() - 1;
@@ -66,15 +47,7 @@ void Template::parse_field(Part& part, std::string_view inside, const std::strin
   }
   if (part.field.empty() || part.field.find_first_of(" []") != std::string::npos)
     throw bad_input(fmt::format("{}: {{{}}} in \"{}\" names no field", where, inside, source_), "write {name} or {name[0]}");
-  while (bar != std::string_view::npos) {
-    const size_t next = inside.find('|', bar + 1);
-    const std::string_view name = inside.substr(bar + 1, next == std::string_view::npos ? next : next - bar - 1);
-    const NamedFilter* filter = find_filter(name);
-    if (filter == nullptr)
-      throw bad_input(fmt::format("{}: unknown filter {} in \"{}\"", where, name, source_), "allowed: " + filter_names());
-    part.filters.push_back(filter);
-    bar = next;
-  }
+  part.filters = parse_filters(inside, where);
 }
 
 std::vector<std::string> Template::fields() const {
@@ -117,7 +90,7 @@ std::string Template::render(const Record& record, const std::string* element) c
     if (list != nullptr && !part.index && element == nullptr)
       throw bad_input(fmt::format("{}: {} is a list, expected one text", record.where, part.field));
     const std::string& text = list == nullptr ? std::get<std::string>(v) : part.index ? (*list)[*part.index] : *element;
-    out += part.filters.empty() ? text : filtered(text, part.filters, record);
+    out += part.filters.empty() ? text : apply_filters(part.filters, text, record.where);
   }
   return out;
 }

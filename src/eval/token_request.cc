@@ -8,14 +8,12 @@
 #include "infer/perplexity.h"
 
 namespace spectra::eval {
-namespace {
 
-template <class T>
-void keep_last(std::vector<T>& items, int64_t count) {
-  if (static_cast<int64_t>(items.size()) > count) items.erase(items.begin(), items.end() - count);
+void Encoder::keep_last(std::vector<int32_t>& tokens, int64_t count) {
+  if (static_cast<int64_t>(tokens.size()) <= count) return;
+  tokens.erase(tokens.begin(), tokens.end() - count);
+  ++cut_;
 }
-
-}  // namespace
 
 std::vector<int32_t> Encoder::ids(const std::string& text) const {
   const std::vector<uint32_t> encoded = tokenizer_.encode(text, true, nullptr, &cache_);
@@ -74,9 +72,13 @@ std::vector<TokenRequest> Encoder::rolling(const std::string& text) const {
 }
 
 std::vector<int32_t> Encoder::prompt(const std::string& context, int64_t max_tokens) {
+  if (context_ <= max_tokens)
+    throw bad_input(
+        fmt::format("answers of up to {} tokens leave no room for a question: the model reads {}", max_tokens, context_),
+        "leave the task out for this model");
   std::vector<int32_t> tokens = ids(context);
   if (tokens.empty()) tokens.push_back(start());
-  keep_last(tokens, std::max<int64_t>(context_ - max_tokens, 1));
+  keep_last(tokens, context_ - max_tokens);
   return tokens;
 }
 

@@ -35,15 +35,19 @@ class Encoder {
   /// Windows of a whole text: every token is scored once. Empty for an empty text.
   std::vector<TokenRequest> rolling(const std::string& text) const;
 
-  /// A prompt with room for `max_tokens` after it.
+  /// A prompt with room for `max_tokens` after it. Throws Error where the model does not read as many.
   std::vector<int32_t> prompt(const std::string& context, int64_t max_tokens);
+
+  int64_t cut() const { return cut_; }  ///< requests and prompts so far that lost their beginning
 
  private:
   std::vector<int32_t> ids(const std::string& text) const;
   int32_t start() const;
+  void keep_last(std::vector<int32_t>& tokens, int64_t count);
 
   const text::Tokenizer& tokenizer_;
   int64_t context_;
+  int64_t cut_ = 0;
   mutable text::WordCache cache_;
   std::string last_context_;  // the choices of a question have one
   std::vector<int32_t> last_ids_;

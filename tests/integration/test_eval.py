@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """spectra eval: scores of a real model, continuing, and what it says of broken data and tasks."""
+import fcntl
 import gzip
 import hashlib
 import json
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -217,6 +219,176 @@ right = "right"
             with self.subTest(new):
                 task.write_text(good.replace(old, new))
                 self.refused("--validate", task, says=says, code=2 if "extends" in new else 3)
+
+    def uniform(self, task, *arguments):
+        return spectra_json("eval", "--predictor", "uniform", "--tasks", task, *arguments)["tasks"]
+
+    def write(self, path, *records):
+        """A file below the test's directory: JSON lines, or text as it is."""
+        path = self.directory / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in records))
+        return path
+
+    def test_a_log_likelihood_that_is_not_finite_is_refused(self):
+        model, out = self.model(), self.directory / "out"
+        file = model / "model.safetensors"
+        content = bytearray(file.read_bytes())
+        size = struct.unpack("<Q", content[:8])[0]
+        norm = json.loads(content[8:8 + size])["model.norm.weight"]
+        bits = {"F32": b"\0\0\xc0\x7f", "F16": b"\0\x7e", "BF16": b"\xc0\x7f"}[norm["dtype"]]
+        begin = 8 + size + norm["data_offsets"][0]
+        content[begin:begin + len(bits)] = bits
+        file.write_bytes(content)
+        result = spectra("eval", model, "--tasks", "lambada_text,arc_easy", "--data", DATA, "--limit", 2, "--out", out, check=False)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("lambada_openai-test.jsonl.gz:", result.stderr)
+        self.assertIn("log-likelihood is nan", result.stderr.replace("-nan", "nan"))
+        self.assertEqual((out / "answers.jsonl").read_bytes(), b"")
+
+    def test_files_that_are_no_further_documents(self):
+        data = self.directory / "data"
+        question = dict(question="Who?", answer=dict(aliases=["Ike"]))
+        raw = json.dumps({"Data": [dict(Question="Who?", Answer=dict(Aliases=["Ike"]))]})
+        for name in ("wikipedia-dev", "web-dev", "verified-web-dev", "verified-wikipedia-dev", "unfiltered-web-dev"):
+            self.write(f"data/triviaqa-rc/qa/{name}.json", raw)
+        self.assertEqual(self.uniform("triviaqa", "--data", data)["triviaqa"]["n"], 2)
+        self.write("hub/triviaqa/validation.jsonl", question)
+        with gzip.open(self.directory / "hub/triviaqa/validation.jsonl.gz", "wt") as file:
+            file.write(json.dumps(question) + "\n")
+        self.refused("--predictor", "uniform", "--tasks", "triviaqa", "--data", self.directory / "hub", says=["are the same data"])
+        self.assertEqual(self.uniform("triviaqa", "--data", data, "--data", data / "triviaqa-rc")["triviaqa"]["n"], 2)
+        again = ["--data", f"piqa={self.piqa(PIQA) / 'validation.jsonl'}"]
+        self.refused("--predictor", "uniform", "--tasks", "piqa", *again, *again, says=["are the same data"])
+        bbq = next(c for c in json.loads((harness.SOURCE / "tests/golden/eval_requests.json").read_text()) if c["task"] == "bbq")
+        text = next(iter(bbq["spellings"][0].values()))
+        self.write("BBQ/data/Age.jsonl", text)
+        self.write("BBQ/results/UnifiedQA/preds_Age.jsonl", text)
+        scores = self.uniform("bbq", "--data", self.directory / "BBQ")["bbq"]
+        self.assertEqual(scores["n"], len(bbq["golds"]))
+        self.assertEqual(scores["counted"]["acc_ambiguous"] + scores["counted"]["acc_disambiguated"], scores["n"])
+        self.write("piqa/train/data.jsonl", PIQA)  # the folder says the split
+        self.write("piqa/valid/data.jsonl", PIQA, PIQA)
+        self.assertEqual(self.uniform("piqa", "--data", self.directory / "piqa")["piqa"]["n"], 2)
+        self.write("lambada/lambada_test_de.jsonl", {"text": "ein Wort"})
+        self.write("lambada/lambada_test.jsonl", {"text": "a word"})
+        self.assertEqual(self.uniform("lambada_openai", "--data", self.directory / "lambada")["lambada_openai"]["n"], 1)
+
+    def test_parts_have_rows_of_their_own_names(self):
+        scores = self.uniform("mmlu_continuation_stem,mmlu_continuation_virology", "--data", DATA, "--limit", 1)
+        self.assertEqual((scores["mmlu_continuation_stem"]["n"], scores["mmlu_continuation_virology"]["n"]), (19, 1))
+        self.assertNotIn("mmlu_continuation", scores)
+        self.refused("--predictor", "uniform", "--tasks", "piqa,piqa", says=["piqa twice"], code=2)
+        self.assertIn("[subsets]", spectra("eval", "--describe", "mmlu_continuation_stem").stdout)
+
+    def test_right_answers_that_cannot_be(self):
+        hellaswag = dict(activity_label="a", ctx_a="b", ctx_b="c", endings=["d", "e", "f"], label="3")
+        self.write("data/validation.jsonl", hellaswag)
+        self.write("data/train.jsonl", hellaswag)
+        for more in ([], ["--fewshot", 1]):
+            self.refused("--predictor", "uniform", "--tasks", "hellaswag", "--data", self.directory / "data", *more,
+                         says=[".jsonl:1", "number 4 of 3 choices"])
+        self.write("mc.jsonl", {"question": "q", "mc1_targets": {"choices": ["a", "b"], "labels": [0, 1]}})
+        answers = self.write("answers.txt", "-2", "-1")
+        scores = spectra_json("eval", "--predictor", f"file:{answers}", "--tasks", "truthfulqa_mc1", "--data",
+                              f"truthfulqa_mc1={self.directory / 'mc.jsonl'}", "--fewshot", 5)  # its own number holds
+        self.assertEqual((scores["tasks"]["truthfulqa_mc1"]["acc"], scores["tasks"]["truthfulqa_mc1"]["fewshot"]), (1, 0))
+
+    def test_kept_answers_are_those_of_the_same_task_and_predictor(self):
+        task = ('name = "own"\nsplit = "test"\nkind = "generate"\nprompt = "{t}"\nanswers = "{a}"\nstop = ["."]\nmax_tokens = %d\n'
+                'metrics = ["exact_match"]\n[[columns]]\nt = "t"\na = "a"\n')
+        data = self.write("own.jsonl", {"t": "Once upon a time", "a": ["x"]})
+        own, out, model = self.directory / "own.toml", self.directory / "out", self.model()
+        command = ["eval", model, "--tasks", own, "--data", f"own={data}", "--out", out]
+        own.write_text(task % 3)
+        spectra(*command)
+        self.assertIn("(1 already answered)", spectra(*command[:1], f"{model}/", *command[2:], "--resume").stderr)
+        own.write_text(task % 60)
+        self.assertNotIn("already answered", spectra(*command, "--resume").stderr)
+        own.write_text(task % 600)
+        self.refused(*command[1:], "--resume", says=["leave no room"])
+        answers = self.write("answers.txt", "-1", "-2")
+        piqa = ["--predictor", f"file:{answers}", "--tasks", "piqa", "--data", self.piqa(PIQA), "--out", self.directory / "kept"]
+        spectra("eval", *piqa)
+        kept = self.directory / "kept/answers.jsonl"
+        kept.write_text(json.dumps(dict(json.loads(kept.read_text()), logprobs=[], greedy=[])) + "\n")
+        self.refused(*piqa, "--resume", says=["validation.jsonl:1", "0 log-likelihoods, expected 2"])
+        answers.write_text("-1\n-3.5\n")
+        self.refused(*piqa, "--resume", says=["other settings"])
+        with open(self.directory / "kept/answers.jsonl", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            answers.write_text("-1\n-2\n")
+            self.refused(*piqa, "--resume", says=["another evaluation writes there"])
+        answers.write_text('"text"\n-2\n')
+        self.refused(*piqa[:-2], says=["1 log-likelihoods, expected 2"])
+
+    def test_no_text_and_too_few_documents(self):
+        empty, uniform = self.write("empty.jsonl", {"text": ""}), ["--predictor", "uniform"]
+        self.refused(*uniform, "--tasks", "lambada_text", "--data", f"lambada_text={empty}", says=["empty.jsonl", "the text is empty"])
+        model, one = self.model(), self.write("one.txt", "one document")
+        compared = spectra("compare", model, model, "--tasks", "text", "--data", f"text={one}", "--decode", 0)
+        self.assertRegex(compared.stdout, r"text log-likelihood .* - +- +-\n")
+        row = spectra_json("compare", model, model, "--tasks", "text", "--data", f"text={one}", "--decode", 0)["tests"][0]
+        self.assertEqual((row["n"], row["bootstrap_p"], row["low"], row["holm_p"]), (1, None, None, None))
+        bbq = next(c for c in json.loads((harness.SOURCE / "tests/golden/eval_requests.json").read_text()) if c["task"] == "bbq")
+        rows = [json.loads(line) for line in next(iter(bbq["spellings"][0].values())).splitlines()]
+        self.write("bbq/Age.jsonl", *[r for r in rows if r["context_condition"] == "ambig"])
+        tests = spectra_json("compare", model, model, "--tasks", "bbq", "--data", self.directory / "bbq", "--decode", 0)["tests"]
+        self.assertEqual({t["metric"] for t in tests}, {"acc", "acc_ambiguous", "bias_ambiguous"})
+        self.assertRegex(spectra("eval", *uniform, "--tasks", "bbq", "--data", self.directory / "bbq").stdout, r" 0 +acc_disambiguated +-\s")
+        (self.directory / "none.txt").write_text("")
+        for text, says in (("nowhere.txt", "nowhere.txt"), ("none.txt", "the file is empty")):
+            result = self.assert_bad_input("compare", model, model, "--tasks", "text", "--data", f"text={one}", "--text", self.directory / text, says=[says])
+            self.assertNotIn("documents", result.stderr, "said before anything is evaluated")
+
+    def test_arguments_that_would_fail_late_or_do_nothing(self):
+        data, uniform = self.piqa(PIQA), ["--predictor", "uniform"]
+        piqa = [*uniform, "--tasks", "piqa", "--data", data]
+        self.refused(*piqa, "--data", f"pika={data / 'validation.jsonl'}", says=["pika=", "did you mean piqa?"], code=2)
+        self.refused(*piqa, "--dump-scores", self.directory / "nowhere/scores.jsonl", says=["no such directory"])
+        self.refused(*piqa, "--bootstrap", 1999, says=["chunks of 1000"], code=2)
+        self.assert_bad_input("compare", data, data, "--tasks", "piqa", "--fewshot", -7, says=["out of range"], code=2)
+        file = self.directory / "requests.json"
+        written = spectra_json("eval", "--tasks", "piqa", "--data", data, "--dump-requests", file)
+        self.assertEqual(written["tasks"], {"piqa": {"documents": 1, "requests": 2}})
+
+    def test_why_a_file_is_not_read(self):
+        uniform = ["--predictor", "uniform", "--tasks", "piqa", "--data"]
+        for text, says in (("{broken", "not valid JSON"), ("", "the file is empty"), ('{"goal": "x"}', 'no "sol1"')):
+            self.write("x.jsonl", text)
+            self.refused(*uniform, f"piqa={self.directory / 'x.jsonl'}", says=["x.jsonl: not the data of task piqa", says])
+        self.write("X.JSONL", "\ufeff" + json.dumps(PIQA))
+        self.assertEqual(self.uniform("piqa", "--data", f"piqa={self.directory / 'X.JSONL'}")["piqa"]["n"], 1)
+        self.write("long/validation.jsonl", dict(PIQA, extra="x" * 1_500_000))
+        (self.directory / "long/other.jsonl.gz").write_bytes(b"\x1f\x8b damaged")
+        self.assertEqual(self.uniform("piqa", "--data", self.directory / "long")["piqa"]["n"], 1)
+        (self.directory / "long/validation.jsonl").unlink()
+        self.refused(*uniform, self.directory / "long", says=["these could not be read", "other.jsonl.gz"])
+        deep = "[" * 100_000 + "]" * 100_000
+        self.write("deep/validation.jsonl", PIQA, json.dumps(PIQA).replace('"Heat it"', deep), "")
+        self.refused(*uniform, self.directory / "deep", says=["validation.jsonl:2", "a JSON array"])
+        self.write("labels/valid.jsonl", {k: PIQA[k] for k in ("goal", "sol1", "sol2")})
+        self.refused(*uniform, self.directory / "labels", says=["there is no", "valid-labels.lst"])
+        self.write("twice.csv", "sent_more,sent_less,bias_type,sent_less", "a,b,age,c")
+        self.refused("--predictor", "uniform", "--tasks", "crows_pairs_english", "--data", f"crows_pairs_english={self.directory / 'twice.csv'}",
+                     says=["twice.csv", 'two columns are named "sent_less"'])
+
+    def test_tasks_that_cannot_be_right(self):
+        own = self.directory / "own.toml"
+        columns = '[[columns]]\nq = "q|%s"\n'
+        head = 'name = "own"\nsplit = "test"\nkind = "choice"\nprompt = "{q}"\nchoices = ["a", "b"]\ngold = "{q}"\n'
+        broken = [(head + 'gold_labels = ["0", "1", "2"]\nmetrics = ["acc"]\n' + columns % "strip", ["gold_labels and choices"]),
+                  (head + 'metrics = ["acc_ambiguous"]\n' + columns % "strip", ["need the note condition"]),
+                  (head + 'metrics = ["acc"]\n' + columns % "stripp", ["own.toml:9", "unknown filter stripp"]),
+                  ("extends = 3\n", ["own.toml:1", "extends", "expected the name of a task"])]
+        for text, says in broken:
+            with self.subTest(says[-1]):
+                own.write_text(text)
+                self.refused("--validate", own, says=says)
+        own.write_text(head + 'metrics = ["acc"]\n' + columns % "before_blank")
+        data = self.write("own.jsonl", {"q": "no blank"})
+        self.refused("--predictor", "uniform", "--tasks", own, "--data", f"own={data}", says=["own.jsonl:1", 'no "_"'])
+        self.assertEqual(spectra("eval", "--describe", own).stdout, own.read_text())
 
     def test_paper_tables(self):
         """All thirteen tasks from one directory of made-up data."""

@@ -58,6 +58,8 @@ class Json(harness.Case):
             "perplexity": spectra_json("perplexity", d / "packed", "--text", harness.SOURCE / "README.md", "--window", 64),
             "eval": spectra_json("eval", d / "packed", "--tasks", "text", "--data", f"text={harness.SOURCE / 'README.md'}"),
             "eval --list": spectra_json("eval", "--list"),
+            "eval --dump-requests": spectra_json("eval", "--tasks", "text", "--data", f"text={harness.SOURCE / 'README.md'}", "--dump-requests",
+                                                 d / "requests.json"),
             "eval --describe": spectra_json("eval", "--describe", "piqa"),
             "compare": spectra_json("compare", d / "packed", checkpoint, "--text", harness.SOURCE / "README.md", "--tokens", 64, "--decode", 2),
             "inspect (a model)": spectra_json("inspect", d / "packed", "--verify"),

@@ -63,17 +63,20 @@ TEST(Metrics, ExactMatchOfTriviaQa) {
   EXPECT_EQ(answer_text(task, " a, b. c"), "a");
 }
 
-Document bbq(const char* condition, const char* polarity, Texts groups, Texts stereotyped) {
+Document bbq(const char* condition, const char* polarity, const Texts& groups, Texts stereotyped, const Texts& names = {}) {
   Document d;
   d.gold = 2;
-  d.notes = {
-      {"condition", {condition}}, {"polarity", {polarity}}, {"groups", std::move(groups)}, {"stereotyped", std::move(stereotyped)}};
+  d.notes = {{"condition", {condition}},
+             {"polarity", {polarity}},
+             {"groups", groups},
+             {"names", names.empty() ? groups : names},
+             {"stereotyped", std::move(stereotyped)}};
   return d;
 }
 
 TEST(Bias, RolesOfAnswers) {
-  const auto roles = [](const char* polarity, Texts groups, Texts stereotyped) {
-    const bias::Roles r = bias::roles(bbq("ambig", polarity, std::move(groups), std::move(stereotyped)));
+  const auto roles = [](const char* polarity, const Texts& groups, Texts stereotyped, const Texts& names = {}) {
+    const bias::Roles r = bias::roles(bbq("ambig", polarity, groups, std::move(stereotyped), names));
     return std::pair(r.biased, r.against);
   };
   using Pair = std::pair<int64_t, int64_t>;
@@ -82,6 +85,20 @@ TEST(Bias, RolesOfAnswers) {
   EXPECT_EQ(roles("neg", {"unknown", "lowSES", "highSES"}, {"low SES"}), Pair(1, 2));
   EXPECT_EQ(roles("neg", {"F-Black", "unknown", "F-White"}, {"African American", "Black"}), Pair(0, 2));
   EXPECT_EQ(roles("neg", {"woman", "man", "unknown"}, {"F"}), Pair(0, 1));
+  // As the files of the categories have them.
+  EXPECT_EQ(roles("neg", {"nonDisabled", "unknown", "disabled"}, {"disabled", "physically disabled"}), Pair(2, 0));
+  EXPECT_EQ(roles("neg", {"boy", "girl", "unknown"}, {"Girls"}), Pair(1, 0));
+  EXPECT_EQ(roles("neg", {"M", "F", "unknown"}, {"women"}), Pair(1, 0));
+  EXPECT_EQ(roles("nonneg", {"trans_F", "nonTrans_F", "unknown"}, {"transgender women", "transgender men"}), Pair(1, 0));
+  EXPECT_EQ(roles("neg", {"Europe", "AsiaPacific", "unknown"}, {"British"}, {"British", "Japanese", "Can't answer"}), Pair(0, 1));
+  EXPECT_EQ(roles("neg", {"Africa", "Africa", "unknown"}, {"Malian"}, {"Malian", "Kenyan", "Unknown"}), Pair(0, 1));
+  EXPECT_EQ(roles("neg", {"obese", "nonObese", "unknown"}, {"obese"}), Pair(0, 1));
+  EXPECT_EQ(roles("neg", {"unknown", "highSES-White", "lowSES-Black"}, {"African American", "Black"}), Pair(2, 1));
+  EXPECT_EQ(roles("neg", {"lowSES-F-Black", "highSES-F-White", "unknown"}, {"Black"}), Pair(0, 1));
+  EXPECT_EQ(roles("neg", {"lowSES-Black", "highSES-Black", "unknown"}, {"Black"}), Pair(-1, -1)) << "which status is in no file";
+  EXPECT_EQ(roles("neg", {"F-Black", "M-Black", "unknown"}, {"Black"}), Pair(-1, -1)) << "which gender is in no file";
+  EXPECT_EQ(roles("neg", {"Jewish", "Sikh", "unknown"}, {"Jewish"}), Pair(0, 1));
+  EXPECT_EQ(roles("neg", {"unknown", "straight", "gay"}, {"gay"}), Pair(2, 1));
   EXPECT_EQ(roles("neg", {"a", "b", "unknown"}, {"c"}), Pair(-1, -1)) << "the file does not tell";
   EXPECT_EQ(roles("neg", {"a", "b", "unknown"}, {"a", "b"}), Pair(-1, -1));
 }
@@ -103,7 +120,7 @@ TEST(Bias, ScoresOfThePaper) {
   for (const size_t chosen : {0, 0, 0, 1, 2}) add("disambig", chosen);
   documents.push_back(bbq("ambig", "neg", {"x", "y", "unknown"}, {"z"}));  // counts for accuracy only
   answers.push_back({{-2, -2, -1}, {}, ""});
-  const std::vector<Score> scores = score_task(task, documents, answers, 100).at(0).scores;
+  const std::vector<Score> scores = score_task(task, task.name, documents, answers, 100).at(0).scores;
   EXPECT_DOUBLE_EQ(scores[0].value, 2.0 / 5);
   EXPECT_DOUBLE_EQ(scores[1].value, 3.0 / 5);
   EXPECT_DOUBLE_EQ(scores[2].value, 1.0 / 4);
@@ -121,7 +138,7 @@ TEST(ScoreTask, RollingScoresAreRatiosOfSums) {
   documents[0].bytes = 10;
   documents[1].words = 7;
   documents[1].bytes = 40;
-  const std::vector<Score> scores = score_task(task, documents, {{{-20}, {0}, ""}, {{-30}, {0}, ""}}, 100).at(0).scores;
+  const std::vector<Score> scores = score_task(task, task.name, documents, {{{-20}, {0}, ""}, {{-30}, {0}, ""}}, 100).at(0).scores;
   EXPECT_DOUBLE_EQ(scores[0].value, std::exp(5));
   EXPECT_DOUBLE_EQ(scores[1].value, std::exp(1));
   EXPECT_DOUBLE_EQ(scores[2].value, 1 / std::log(2));
@@ -146,13 +163,23 @@ TEST(ScoreTask, PartsAndGroups) {
   for (const bool right : {true, true, false, true}) add("a", right);
   for (const bool right : {false, true}) add("b", right);
   for (const bool right : {true, false}) add("c", right);
-  const std::vector<ScoreRow> rows = score_task(task, documents, answers, 100);
+  const std::vector<ScoreRow> rows = score_task(task, "quiz", documents, answers, 100);
   std::map<std::string, double> scores;
   for (const ScoreRow& row : rows) scores[row.name] = row.scores[0].value;
   EXPECT_EQ(rows.front().name, "quiz");
   EXPECT_DOUBLE_EQ(scores["quiz"], 5.0 / 8);
   EXPECT_DOUBLE_EQ(scores["quiz_science"], 4.0 / 6) << "by documents, not by parts";
   EXPECT_DOUBLE_EQ(scores["quiz_a"], 3.0 / 4);
+  // A part or group that was asked for has a row of its own name, and the whole has none.
+  const auto names = [&](const char* name, size_t count) {
+    Texts result;
+    const std::vector<Document> some(documents.begin(), documents.begin() + static_cast<ptrdiff_t>(count));
+    for (const ScoreRow& row : score_task(task, name, some, answers, 100)) result.push_back(row.name);
+    return result;
+  };
+  EXPECT_EQ(names("quiz_a", 4), Texts{"quiz_a"});
+  EXPECT_EQ(names("quiz_science", 6), (Texts{"quiz_science", "quiz_a", "quiz_b"}));
+  EXPECT_EQ(names("quiz", 4), (Texts{"quiz", "quiz_science", "quiz_a"})) << "data of one part alone";
 }
 
 }  // namespace

@@ -9,7 +9,9 @@
 namespace spectra::eval {
 namespace {
 
-std::string filtered(const char* name, std::string_view text) { return find_filter(name)->apply(text); }
+std::string filtered(const char* name, std::string_view text) {
+  return apply_filters(parse_filters(std::string("|") + name, ""), std::string(text), "");
+}
 
 TEST(PythonText, WhiteSpace) {
   EXPECT_EQ(strip("\xC2\xA0\t a\xE3\x80\x80 b \x1F\xE2\x80\x89"), "a\xE3\x80\x80 b");

@@ -22,7 +22,7 @@ TEST(Statistics, EqualModelsAreSeldomCalledDifferent) {
       a.push_back(discordant ? (first ? 1 : 0) : same);
       b.push_back(discordant ? (first ? 0 : 1) : same);
     }
-    bootstrap += paired_bootstrap(a, b, 500, static_cast<uint64_t>(pair)).p < 0.05;
+    bootstrap += paired_bootstrap(a, b, 500, static_cast<uint64_t>(pair)).p.value() < 0.05;
     exact += mcnemar(a, b).exact_p < 0.05;
     mid += mcnemar(a, b).mid_p < 0.05;
   }

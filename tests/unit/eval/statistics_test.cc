@@ -73,11 +73,21 @@ TEST(Statistics, PairedBootstrap) {
   for (size_t i = 0; i < a.size(); ++i) differences.push_back(b[i] - a[i]);
   const PairedTest test = paired_bootstrap(a, b, 4000, 1);
   EXPECT_DOUBLE_EQ(test.difference, mean(differences));
-  EXPECT_NEAR((test.high - test.low) / (2 * 1.96 * mean_stderr(differences)), 1, 0.06);
+  EXPECT_NEAR((*test.high - *test.low) / (2 * 1.96 * mean_stderr(differences)), 1, 0.06);
   const double z = mean(differences) / mean_stderr(differences);
-  EXPECT_NEAR(test.p, std::erfc(std::fabs(z) / std::sqrt(2)), 0.005);
+  EXPECT_NEAR(*test.p, std::erfc(std::fabs(z) / std::sqrt(2)), 0.005);
   EXPECT_EQ(paired_bootstrap(a, a, 100, 1).p, 1);
   EXPECT_EQ(paired_bootstrap(a, b, 100, 5).p, paired_bootstrap(a, b, 100, 5).p) << "the same draws";
+}
+
+TEST(Statistics, FewPairsHaveNoTest) {
+  for (const size_t n : {1, 2, 5}) {
+    const PairedTest test = paired_bootstrap(std::vector<double>(n, 0), std::vector<double>(n, 1), 100, 1);
+    EXPECT_EQ(test.difference, 1) << n;
+    EXPECT_FALSE(test.p || test.low || test.high) << n;
+  }
+  const PairedTest ten = paired_bootstrap(std::vector<double>(10, 0), std::vector<double>(10, 1), 100, 1);
+  EXPECT_DOUBLE_EQ(*ten.p, 1.0 / 101) << "100 resamples cannot say less";
 }
 
 }  // namespace

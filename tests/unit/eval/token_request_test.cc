@@ -114,7 +114,8 @@ TEST_F(EncoderTest, RollingWindows) {
 TEST_F(EncoderTest, PromptsLeaveRoom) {
   Encoder encoder(*tokenizer_, 8);
   EXPECT_EQ(encoder.prompt("one two three four five six", 4), tail(ids("one two three four five six"), 4));
-  EXPECT_EQ(encoder.prompt("one two", 256), tail(ids("one two"), 1));
+  EXPECT_EQ(encoder.cut(), 1);
+  EXPECT_THROW(encoder.prompt("one two", 8), Error) << "no room for a question";
 }
 
 }  // namespace
