@@ -39,10 +39,18 @@ std::vector<Line> lines_of(std::string_view text) {
   return lines;
 }
 
+/// No deeper than 64 levels: what walks through a value (a copy, a message) calls itself for each.
+Json parse_bounded(std::string_view text, const std::string& where) {
+  return Json::parse(text.begin(), text.end(), [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > 64) throw bad_input(where + ": JSON nested deeper than 64 levels", "expected records of texts, numbers and lists");
+    return true;
+  });
+}
+
 Json parse_object(std::string_view text, const std::string& where) {
   Json object;
   try {
-    object = Json::parse(text.begin(), text.end());
+    object = parse_bounded(text, where);
   } catch (const Json::exception& error) {
     std::string reason = error.what();
     if (const size_t end = reason.find("] "); end != std::string::npos) reason.erase(0, end + 2);
@@ -114,7 +122,7 @@ void for_each_object(const Columns& columns, const fs::path& path, const std::st
         columns.rows.empty() ? "expected a list of objects" : fmt::format("expected it under \"{}\"", columns.rows);
     Json all;
     try {
-      all = Json::parse(content);
+      all = parse_bounded(content, name);
     } catch (const Json::exception& error) {
       throw bad_input(fmt::format("{}: not valid JSON: {}", name, error.what()), hint);
     }

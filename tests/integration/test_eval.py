@@ -366,7 +366,7 @@ right = "right"
         self.refused(*uniform, self.directory / "long", says=["these could not be read", "other.jsonl.gz"])
         deep = "[" * 100_000 + "]" * 100_000
         self.write("deep/validation.jsonl", PIQA, json.dumps(PIQA).replace('"Heat it"', deep), "")
-        self.refused(*uniform, self.directory / "deep", says=["validation.jsonl:2", "a JSON array"])
+        self.refused(*uniform, self.directory / "deep", says=["validation.jsonl:2", "nested deeper"])
         self.write("labels/valid.jsonl", {k: PIQA[k] for k in ("goal", "sol1", "sol2")})
         self.refused(*uniform, self.directory / "labels", says=["there is no", "valid-labels.lst"])
         self.write("twice.csv", "sent_more,sent_less,bias_type,sent_less", "a,b,age,c")

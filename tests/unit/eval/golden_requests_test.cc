@@ -59,6 +59,7 @@ void expect_documents(const json& golden, const Task& task, const std::vector<Do
                       {"bytes", bytes, 0},  {"answers", answers, json::array()}, {"parts", parts, nullptr}};
   for (const Part& part : all) {
     const json expected = golden.value(part.key, json());
+    if (part.key == std::string("golds") && golden.contains("true_choices")) continue;  // several right choices: no one counts
     if (!expected.is_null() || !part.none.is_null()) {
       EXPECT_EQ(part.seen, expected.is_null() ? json(documents.size(), part.none) : expected) << part.key;
     }
