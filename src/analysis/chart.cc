@@ -82,10 +82,11 @@ std::string draw_y_axis(const Chart& chart, const Frame& frame) {
   for (const double y : frame.y.minor) svg += line_at("axis", frame.left - 3, frame.y.at(y), frame.left, frame.y.at(y));
   if (chart.zero_line && chart.rows.empty()) svg += line_at("zero", frame.left, frame.y.at(0), frame.right, frame.y.at(0));
   if (chart.zero_line && !chart.rows.empty()) svg += line_at("zero", frame.x.at(0), frame.top, frame.x.at(0), frame.bottom);
-  return svg + (chart.y_label.empty() ? "" : text_at("label", "start", 2, frame.top - 10, chart.y_label));
+  return svg + (chart.y_label.empty() ? "" : text_at("label", "start", 2, frame.label_y, chart.y_label));
 }
 
-/// Labels of marks that stand close together go below each other; one near the right edge stands left of its line.
+/// Names of marks stand above the plot; those that are close together go below each other, one near the right edge left of its
+/// line.
 std::string draw_marks(const Chart& chart, const Frame& frame) {
   std::string svg;
   std::vector<Mark> sorted = chart.marks;
@@ -100,10 +101,11 @@ std::string draw_marks(const Chart& chart, const Frame& frame) {
     while (row < row_ends.size() && row_ends[row] > begin) ++row;
     if (row == row_ends.size()) row_ends.push_back(0);
     row_ends[row] = begin + width;
-    svg += fmt::format("<path class=\"mark\" style=\"stroke:{}\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", colour_of(mark.colour), x,
-                       frame.top, frame.bottom);
-    svg +=
-        text_at("marked", left ? "end" : "start", left ? x - 4 : x + 4, frame.top + 10 + 14 * static_cast<double>(row), mark.label);
+    const double y =
+        frame.top - kMarkRow * static_cast<double>(std::min<size_t>(sorted.size(), 2)) + kMarkRow * static_cast<double>(row);
+    svg += fmt::format("<path class=\"mark\" style=\"stroke:{}\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", colour_of(mark.colour), x, y,
+                       frame.bottom);
+    svg += text_at("marked", left ? "end" : "start", left ? x - 4 : x + 4, y + 9, mark.label);
   }
   return svg;
 }
@@ -214,12 +216,12 @@ std::string to_svg(const Chart& chart) {
   const Frame frame = frame_of(chart);
   std::string svg = fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">", frame.width, frame.height,
                                 escaped(chart.title));
-  svg += draw_y_axis(chart, frame) + draw_x_axis(chart, frame) + draw_marks(chart, frame);
+  svg += draw_y_axis(chart, frame) + draw_x_axis(chart, frame);
   for (const Series& series : chart.series)
-    if (!series.points) svg += draw_line(thinned(series, kMaxPoints), frame);
+    if (!series.points && series.x.size() > 1) svg += draw_line(thinned(series, kMaxPoints), frame);
   for (const Series& series : chart.series)
     if (series.points || (!series.faint && series.hover && series.x.size() <= kFewPoints)) svg += draw_points(chart, series, frame);
-  return svg + draw_incidents(chart, frame) + draw_names(frame) + "</svg>\n";
+  return svg + draw_marks(chart, frame) + draw_incidents(chart, frame) + draw_names(frame) + "</svg>\n";
 }
 
 std::string hover_points(const Chart& chart) {
@@ -252,56 +254,6 @@ std::string to_svg_file(const Chart& chart) {
       "aria-label=\"{2}\"><style>{3}</style><rect y=\"-26\" width=\"100%\" height=\"100%\" fill=\"var(--bg)\"/>{4}",
       frame.width, frame.height + 26, escaped(chart.title), chart_style(), text_at("title", "start", 2, -6, chart.title));
   return head + svg.substr(svg.find('>') + 1);
-}
-
-Series thinned(const Series& series, size_t most) {
-  const size_t size = series.x.size();
-  if (size <= most || series.points) return series;
-  Series out = series;
-  out.x.clear(), out.y.clear(), out.low.clear(), out.high.clear(), out.notes.clear();
-  const auto mean = [&](const std::vector<double>& values, size_t begin, size_t end) {
-    double sum = 0;
-    for (size_t i = begin; i < end; ++i) sum += values[i];
-    return sum / static_cast<double>(end - begin);
-  };
-  for (size_t bucket = 0; bucket < most; ++bucket) {
-    const size_t begin = bucket * size / most, end = (bucket + 1) * size / most;
-    out.x.push_back(mean(series.x, begin, end));
-    out.y.push_back(mean(series.y, begin, end));
-    if (!series.low.empty()) out.low.push_back(mean(series.low, begin, end)), out.high.push_back(mean(series.high, begin, end));
-  }
-  return out;
-}
-
-std::vector<double> smoothed(const std::vector<double>& y, double half_life) {
-  const double keep = std::pow(0.5, 1 / half_life);
-  std::vector<double> out;
-  double sum = 0, weight = 0;
-  for (const double value : y) {
-    if (std::isfinite(value)) {
-      sum = keep * sum + (1 - keep) * value;
-      weight = keep * weight + (1 - keep);
-    }
-    out.push_back(weight > 0 ? sum / weight : value);
-  }
-  return out;
-}
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
 }
 
 }  // namespace spectra::analysis

@@ -53,7 +53,7 @@ struct Chart {
   bool zero_line = false;                 ///< a line where y (of a dot plot: x) is 0, which is then always in view
 };
 
-/// The chart as one <svg> element, 460 units wide (a small one 300) so that its letters can be read on a phone. Long series are
+/// The chart as one <svg> element, 420 units wide (a small one 300) so that its letters can be read on a phone. Long series are
 /// thinned.
 std::string to_svg(const Chart& chart);
 /// Its points with their values for the page's script: {"series": [{"name", "colour", "points": [[x, y, "text"]]}]}, x and y in the

@@ -61,7 +61,8 @@ void finish_axis(Axis& axis, int wanted, double margin) {
       for (int digit = 1; digit < 10; ++digit)
         if (axis.holds(digit * decade)) axis.minor.push_back(digit * decade);
   } else {
-    const double extra = range.high > range.low ? (range.high - range.low) * margin : std::max(1e-3, std::abs(range.high) * 0.05);
+    const bool wide = range.high - range.low > 1e-6 * std::max(std::abs(range.low), std::abs(range.high));  // not rounding alone
+    const double extra = wide ? (range.high - range.low) * margin : std::max(1e-3, std::abs(range.high) * 0.05);
     range.low -= extra;
     range.high += extra;
     axis.ticks = ticks(range.low, range.high, wanted);
@@ -74,8 +75,8 @@ std::vector<double> ticks(double low, double high, int wanted) {
   const double fraction = raw / power;
   const double step = power * (fraction < 1.5 ? 1 : fraction < 3.5 ? 2 : fraction < 7.5 ? 5 : 10);
   std::vector<double> out;
-  for (double value = std::ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step)
-    out.push_back(std::abs(value) < step * 1e-9 ? 0 : value);
+  const double first = std::ceil(low / step - 1e-9);  // counted, not summed: a step may be too small to change a value
+  for (int i = 0; i < 100 && (first + i) * step <= high + step * 1e-9; ++i) out.push_back((first + i) * step + 0.0);
   return out;
 }
 
@@ -83,6 +84,7 @@ std::vector<double> log_ticks(double low, double high, int wanted) {
   const double decades = std::log10(high / low);
   if (decades < 0.5) return ticks(low, high, wanted);
   std::vector<double> steps = {1, 2, 5};
+  if (decades < 1) steps = {1, 1.5, 2, 3, 4, 5, 7};
   if (3 * decades > 1.6 * wanted) steps = {1, 3};
   if (2 * decades > 1.6 * wanted) steps = {1};
   const int stride = std::max(1, static_cast<int>(std::ceil(decades / (1.6 * wanted))));
@@ -106,7 +108,7 @@ std::vector<std::string> tick_labels(const std::vector<double>& values) {
   for (const double value : values) {
     if (largest >= 10000)
       out.push_back(with_unit(value, 3));
-    else if (decimals >= 5 || largest / smallest > 100)
+    else if (decimals >= 5 || largest / smallest > 20)
       out.push_back(std::abs(value) < 1e-5 && value != 0 ? fmt::format("{:.0e}", value)
                                                          : without_zeros(fmt::format("{:.6f}", value)));
     else
@@ -122,13 +124,17 @@ std::string short_number(double value) {
   return value < 0 && text[0] == '-' ? "−" + text.substr(1) : text;
 }
 
+/// Widths of DejaVu Sans, which is wider than what most systems have.
 double text_width(const std::string& text, double size) {
   double letters = 0;
   for (const char c : text) {
     if ((static_cast<unsigned char>(c) & 0xC0) == 0x80) continue;  // the rest of a letter in UTF-8
-    letters += std::string("il.,:;|'()[] ftj1").find(c) != std::string::npos ? 0.36
-               : (c >= 'A' && c <= 'Z') || c == 'm' || c == 'w'              ? 0.72
-                                                                             : 0.56;
+    if (std::string("il.,:;|'()[] ftj").find(c) != std::string::npos)
+      letters += 0.36;
+    else if ((c >= 'A' && c <= 'Z') || c == 'm' || c == 'w' || (c & 0x80) != 0)
+      letters += 0.76;
+    else
+      letters += 0.61;
   }
   return letters * size;
 }

@@ -7,8 +7,8 @@
 namespace spectra::analysis {
 namespace {
 
-constexpr double kWidth = 460, kSmallWidth = 300, kHeight = 230, kSmallHeight = 165, kRowHeight = 24;
-constexpr double kBottom = 42, kLabelTop = 14, kLegendRow = 18, kNameGap = 14.5, kLongestName = 118;
+constexpr double kWidth = 420, kSmallWidth = 300, kHeight = 220, kSmallHeight = 165, kRowHeight = 24;
+constexpr double kBottom = 42, kLabelTop = 14, kLegendRow = 18, kNameGap = 14.5, kLongestName = 112;
 
 bool has_name(const Series& series) { return series.named && !series.faint && !series.name.empty(); }
 
@@ -65,18 +65,21 @@ double place_legend(const Chart& chart, Frame& frame) {
   return frame.names.empty() ? 0 : kLegendRow * (row + 1);
 }
 
-/// Pushes names apart so that they do not overlap and stay beside the plot: pools of names that touch are centred on their lines.
+/// Pushes names apart so that they do not overlap and stay beside the plot: those that touch are moved off each other until they
+/// hardly move, then two passes keep them within the plot.
 void spread(std::vector<NameTag>& names, double top, double bottom) {
   std::sort(names.begin(), names.end(), [](const NameTag& a, const NameTag& b) { return a.anchor_y < b.anchor_y; });
   for (int round = 0; round < 60; ++round)
-    for (size_t i = 0; i < names.size(); ++i) {
-      if (i + 1 < names.size() && names[i + 1].y - names[i].y < kNameGap) {
-        const double middle = (names[i].y + names[i + 1].y) / 2;
-        names[i].y = middle - kNameGap / 2;
-        names[i + 1].y = middle + kNameGap / 2;
-      }
-      names[i].y = std::clamp(names[i].y, top + 6, bottom - 2);
+    for (size_t i = 0; i + 1 < names.size(); ++i) {
+      if (names[i + 1].y - names[i].y >= kNameGap) continue;
+      const double middle = (names[i].y + names[i + 1].y) / 2;
+      names[i].y = middle - kNameGap / 2;
+      names[i + 1].y = middle + kNameGap / 2;
     }
+  double limit = top + 4;
+  for (NameTag& name : names) limit = (name.y = std::max(name.y, limit)) + kNameGap;
+  limit = bottom;
+  for (size_t i = names.size(); i-- > 0;) limit = (names[i].y = std::min(names[i].y, limit)) - kNameGap;
 }
 
 void place_beside(const Chart& chart, Frame& frame) {
@@ -94,7 +97,7 @@ double widest_name(const Chart& chart, double height, bool& fits) {
   double widest = 0, count = 0;
   for (const Series& series : chart.series)
     if (has_name(series)) widest = std::max(widest, text_width(series.name, kLetter)), ++count;
-  fits = chart.rows.empty() && widest <= kLongestName && count * kNameGap <= height;
+  fits = chart.rows.empty() && widest <= kLongestName && count * kNameGap <= height - kNameGap;
   return widest;
 }
 
@@ -119,7 +122,9 @@ Frame frame_of(const Chart& chart) {
   const double widest = widest_name(chart, height, frame.direct);
   frame.left = left_margin(chart, frame);
   frame.right = frame.width - (frame.direct && widest > 0 ? widest + 12 : 14);
-  frame.top = (chart.y_label.empty() ? 6 : kLabelTop + 10) + (frame.direct ? 0 : place_legend(chart, frame));
+  frame.label_y = kLabelTop + (frame.direct ? 0 : place_legend(chart, frame));
+  frame.top = (chart.y_label.empty() ? frame.label_y - 8 : frame.label_y + 13) +
+              kMarkRow * static_cast<double>(std::min<size_t>(chart.marks.size(), 2));
   frame.bottom = frame.top + height;
   frame.height = frame.bottom + kBottom;
   frame.x.begin = frame.left, frame.x.end = frame.right;

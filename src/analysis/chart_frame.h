@@ -19,7 +19,8 @@ struct NameTag {
 struct Frame {
   Axis x, y;
   double width = 0, height = 0, left = 0, right = 0, top = 0, bottom = 0;  ///< of the SVG; then edges of the plot area
-  bool direct = false;                                                     ///< names stand beside the lines
+  double label_y = 0;   ///< of the y axis' label; marks are named between it and the plot
+  bool direct = false;  ///< names stand beside the lines
   std::vector<NameTag> names;
   /// Clipped at the top, see the y range of long lines.
   double down(double value) const;
@@ -27,6 +28,7 @@ struct Frame {
 
 Frame frame_of(const Chart& chart);
 
+constexpr double kMarkRow = 13;                    ///< height of the name of a mark
 constexpr double kLetter = 13, kSmallLetter = 12;  ///< sizes of names and labels, and of ticks
 
 }  // namespace spectra::analysis

@@ -13,7 +13,7 @@ constexpr size_t kMaxShownRows = 150, kMaxSavedPoints = 300;
 
 std::string plot_html(const Chart& chart) {
   std::string points = hover_points(chart);
-  for (size_t at = 0; (at = points.find("</", at)) != std::string::npos;) points.replace(at, 2, "<\\/");
+  for (size_t at = 0; (at = points.find('<', at)) != std::string::npos;) points.replace(at, 1, "\\u003c");  // ends no script early
   return "<div class=\"plot\">" + to_svg(chart) + "<script type=\"application/json\">" + points + "</script></div>\n";
 }
 
@@ -28,7 +28,14 @@ std::string data_html(const Figure& figure) {
   return html + "</details>\n";
 }
 
-bool is_empty(const Section& section) { return section.figures.empty() && section.intro.empty() && section.after.empty(); }
+bool is_drawn(const Figure& figure) {
+  return !figure.maps.empty() ||
+         std::any_of(figure.charts.begin(), figure.charts.end(), [](const Chart& chart) { return !chart.series.empty(); });
+}
+
+bool is_empty(const Section& section) {
+  return section.after.empty() && std::none_of(section.figures.begin(), section.figures.end(), is_drawn);
+}
 
 std::string contents(const Page& page) {
   std::string html = "<nav aria-label=\"Contents\"><ul>\n";
@@ -61,7 +68,7 @@ Table data_of(const std::vector<Chart>& charts) {
   if (bounds) table.columns.insert(table.columns.end(), {"low", "high"});
   for (const Chart& chart : charts)
     for (const Series& series : chart.series) {
-      if (series.faint) continue;
+      if (series.faint || !series.hover) continue;
       const Series shown = thinned(series, kMaxSavedPoints);
       for (size_t i = 0; i < shown.x.size(); ++i) {
         if (!std::isfinite(shown.y[i])) continue;
@@ -85,15 +92,16 @@ std::string to_html(const Figure& figure) {
   shown.charts.erase(
       std::remove_if(shown.charts.begin(), shown.charts.end(), [](const Chart& chart) { return chart.series.empty(); }),
       shown.charts.end());
-  if (shown.charts.empty()) return "";
+  if (!is_drawn(figure)) return "";
   if (shown.data.rows.empty()) shown.data = data_of(shown.charts);
-  const bool panels = shown.charts.front().small;
+  const bool panels = !shown.charts.empty() && shown.charts.front().small;
   std::string html =
       fmt::format("<figure id=\"{}\"{}>\n<h3>{}</h3>\n", shown.id, panels ? " class=\"panels\"" : "", escaped(shown.title));
   if (panels) html += "<div class=\"row\">\n";
   for (const Chart& chart : shown.charts)
     html += panels ? "<div><h4>" + escaped(chart.title) + "</h4>" + plot_html(chart) + "</div>\n" : plot_html(chart);
   if (panels) html += "</div>\n";
+  for (const HeatMap& map : shown.maps) html += "<div class=\"plot\">" + to_svg(map) + "</div>\n";
   if (!shown.caption.empty()) html += "<figcaption>" + shown.caption + "</figcaption>\n";
   return html + data_html(shown) + "</figure>\n";
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/chart.h"
+#include "analysis/heat_map.h"
 #include "analysis/table.h"
 
 namespace spectra::analysis {
@@ -13,10 +14,11 @@ namespace spectra::analysis {
 /// One chart, or several panels side by side with one caption.
 struct Figure {
   std::string id, title;
-  std::vector<Chart> charts;  ///< charts without series are left out, a figure without charts too
-  std::string caption;        ///< HTML
-  Table data;                 ///< what is drawn; empty: taken from the charts
-  std::string command;        ///< draws it again
+  std::vector<Chart> charts;       ///< charts without series are left out, a figure without charts too
+  std::string caption;             ///< HTML
+  Table data;                      ///< what is drawn; empty: taken from the charts
+  std::string command;             ///< draws it again
+  std::vector<HeatMap> maps = {};  ///< below the charts; a figure with maps needs `data`
 };
 
 struct Section {
@@ -31,10 +33,11 @@ struct Page {
   int refresh_seconds = 0;  ///< the page loads itself again; 0 = never
 };
 
-/// Sections with neither figures nor text are left out.
+/// Sections with neither a figure nor text after the figures are left out.
 std::string to_html(const Page& page);
 std::string to_html(const Figure& figure);
-/// The points of the charts as a table: panel, series, x, y (and error bars).
+/// The points of the charts as a table: panel, series, x, y (and error bars). Series that cannot be asked for their values are left
+/// out.
 Table data_of(const std::vector<Chart>& charts);
 
 const char* page_style();

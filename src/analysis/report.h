@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "analysis/comparison.h"
 #include "analysis/error_map.h"
 #include "analysis/run.h"
 #include "analysis/study.h"
+#include "analysis/study_weights.h"
 
 namespace spectra::analysis {
 
@@ -24,7 +26,9 @@ struct ReportInput {
   std::map<std::string, TrainingRun> study_runs = {};  ///< by model, see read_study_runs
   std::vector<Sample> samples = {};
   std::vector<QuantizedModel> quantized = {};
-  int refresh_seconds = 0;  ///< the page loads itself again; 0 = never
+  std::vector<Comparison> comparisons = {};
+  StudyWeights weights = {};  ///< of the study's models, see read_study_weights
+  int refresh_seconds = 0;    ///< the page loads itself again; 0 = never
 };
 
 /// The runs of a study's models that can be read: those of trained models with a log and a checkpoint. The names of others go to

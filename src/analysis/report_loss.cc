@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "analysis/paper.h"
+#include "analysis/pareto.h"
 #include "analysis/report_sections.h"
 
 namespace spectra::analysis {
@@ -14,6 +15,15 @@ namespace {
 const std::vector<Kind>& trained_kinds() {
   static const std::vector<Kind> kinds = {kFloatLM, kTriLM, kBiLM};
   return kinds;
+}
+
+/// Whether losses differ so much that a linear axis would press most of them together.
+bool spread_out(const Study& study) {
+  double low = INFINITY, high = 0;
+  for (const StudyModel& model : study.models)
+    if (std::isfinite(model.validation_loss))
+      low = std::min(low, model.validation_loss), high = std::max(high, model.validation_loss);
+  return high > 2 * low;
 }
 
 /// Every seed as a pale dot, so that the mean's bar can be judged.
@@ -35,34 +45,74 @@ Series joined(Series points) {
   return points;
 }
 
+/// Each family's law where enough sizes are there, else its means joined by a line.
 Figure loss_against_parameters(const ReportInput& input) {
   Chart chart{"Validation loss against parameters", "parameters", "validation loss, nats a token", {}};
   chart.log_x = true;
+  chart.log_y = spread_out(*input.study);
+  std::string laws;
   for (const Kind& kind : trained_kinds()) {
     const std::vector<SizeGroup> groups = by_size(*input.study, kind, validation_loss);
     if (groups.empty()) continue;
     Series points = points_of(kind, groups, &SizeGroup::parameters);
-    chart.series.push_back(joined(points));
+    const std::optional<FamilyFit> fit = fit_family(*input.study, kind);
+    chart.series.push_back(fit ? curve_of(*fit) : joined(points));
     chart.series.push_back(seeds_of(kind, groups, &SizeGroup::parameters));
     points.named = false;
     chart.series.push_back(points);
+    if (fit) laws += "<br>" + equation_of(*fit);
   }
-  return {"loss-parameters", chart.title, {chart}, "Markers are means over seeds, bars reach from the lowest to the highest.", {},
-          input.command};
+  return {"loss-parameters",
+          chart.title,
+          {chart},
+          "Markers are means over seeds, bars reach from the lowest to the highest." +
+              (laws.empty() ? "" : " Lines are scaling laws, with 95 % intervals:" + laws),
+          {},
+          with_analysis(input, "scaling")};
+}
+
+Figure paper_laws(const ReportInput& input) {
+  const bool fitted = fit_family(*input.study, kFloatLM).has_value() || fit_family(*input.study, kTriLM).has_value();
+  return {
+      "paper-laws",
+      "The paper's laws at its own sizes",
+      fitted ? std::vector<Chart>{paper_fits_chart()} : std::vector<Chart>{},
+      "FloatLM: L = 159·N<sup>−0.26</sup> + 1.67, TriLM: L = 185·N<sup>−0.26</sup> + 1.76, after 300B tokens. Other data, another "
+      "tokenizer: slopes and gaps can be compared with the figure before, heights cannot.",
+      {},
+      input.command};
+}
+
+/// A broad line through the models that no smaller one beats.
+Series front_of(const std::vector<SizeGroup>& groups) {
+  std::vector<double> bits, losses;
+  for (const SizeGroup& group : groups) bits.push_back(group.bits), losses.push_back(group.mean.mean);
+  Series front{"", {}, {}, kNeutral};
+  front.front = true;
+  front.hover = false;
+  for (const size_t i : pareto_front(bits, losses)) front.x.push_back(bits[i]), front.y.push_back(losses[i]);
+  return front;
 }
 
 Figure loss_against_bits(const ReportInput& input) {
   Chart chart{"Validation loss against size", "size in bits, as the paper counts", "validation loss, nats a token", {}};
   chart.log_x = true;
+  chart.log_y = spread_out(*input.study);
+  std::vector<SizeGroup> all;
   for (const Kind& kind : kinds_of(*input.study)) {
     const std::vector<SizeGroup> groups = by_size(*input.study, kind, validation_loss);
     if (groups.empty()) continue;
+    all.insert(all.end(), groups.begin(), groups.end());
     Series points = points_of(kind, groups, &SizeGroup::bits);
     chart.series.push_back(joined(points));
     points.named = false;
+    points.low.clear(), points.high.clear();
     chart.series.push_back(points);
   }
-  return {"loss-bits", chart.title, {chart}, "", {}, input.command};
+  if (!all.empty()) chart.series.insert(chart.series.begin(), front_of(all));
+  return {"loss-bits", chart.title,
+          {chart},     "Means over seeds. The broad line joins the models that no smaller one beats (Pareto front).",
+          {},          with_analysis(input, "pareto")};
 }
 
 /// The gap per size with its 95 % interval, and what the paper found at its sizes.
@@ -116,7 +166,7 @@ Figure gaps(const ReportInput& input) {
 }  // namespace
 
 Section loss_section(const ReportInput& input) {
-  return {"loss", "Loss and size", "", {loss_against_parameters(input), loss_against_bits(input), gaps(input)}};
+  return {"loss", "Loss and size", "", {loss_against_parameters(input), loss_against_bits(input), gaps(input), paper_laws(input)}};
 }
 
 }  // namespace spectra::analysis

@@ -74,7 +74,7 @@ Section quantization_section(const ReportInput& input) {
   Section section{"quantization", "Quantization", ""};
   if (losses.empty()) return section;
   const Chart chart = chart_of(losses);
-  section.figures = {{"quantization",
+  section.figures = {{"quantization-loss",
                       chart.title,
                       {chart},
                       fmt::format("Final validation loss of each QuantLM minus that of its FloatLM, means over seeds{}.",

@@ -96,7 +96,7 @@ Section run_loss_section(const ReportInput& input) {
 }
 
 Section samples_section(const std::vector<Sample>& samples) {
-  Section section{"texts", "What the models write", ""};
+  Section section{"samples", "What the models write", ""};
   std::vector<std::string> prompts;
   for (const Sample& sample : samples)
     if (std::find(prompts.begin(), prompts.end(), sample.prompt) == prompts.end()) prompts.push_back(sample.prompt);

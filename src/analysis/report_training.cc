@@ -8,45 +8,9 @@
 namespace spectra::analysis {
 namespace {
 
-struct Curve {
-  const StudyModel* model;
-  const TrainingRun* run;
-};
-
-/// Runs of the suite's own models of a kind, one a size (the lowest seed), rising parameters.
-std::vector<Curve> curves_of(const ReportInput& input, const Kind& kind) {
-  std::vector<Curve> curves;
-  for (const StudyModel& model : input.study->models) {
-    const auto run = input.study_runs.find(model.name);
-    if (!(kind_of(model) == kind) || !model.arm.empty() || run == input.study_runs.end()) continue;
-    const auto same =
-        std::find_if(curves.begin(), curves.end(), [&](const Curve& curve) { return curve.model->size == model.size; });
-    if (same == curves.end())
-      curves.push_back({&model, &run->second});
-    else if (model.seed < same->model->seed)
-      *same = {&model, &run->second};
-  }
-  std::sort(curves.begin(), curves.end(), [](const Curve& a, const Curve& b) { return a.model->parameters < b.model->parameters; });
-  return curves;
-}
-
-/// Marks that every run of the panel shares; others would not be readable.
-std::vector<Mark> shared_marks(const std::vector<Curve>& curves) {
-  std::vector<TrainingRun> runs;
-  for (const Curve& curve : curves) {
-    TrainingRun run;
-    run.lr_drop_at = curve.run->lr_drop_at, run.decay_off_at = curve.run->decay_off_at;
-    runs.push_back(run);
-  }
-  std::vector<Mark> marks;
-  for (Mark mark : intervention_marks(runs))
-    if (mark.label.find(':') == std::string::npos) mark.colour = kNeutral, marks.push_back(mark);
-  return marks;
-}
-
 Chart panel(const ReportInput& input, const Kind& kind) {
   Chart chart{kind_name(kind), "tokens", "training loss, nats a token", {}};
-  chart.small = true;
+  chart.small = chart.log_y = true;  // the first steps are many times higher than where the families differ
   const std::vector<Curve> curves = curves_of(input, kind);
   chart.marks = shared_marks(curves);
   for (size_t i = 0; i < curves.size(); ++i) {
@@ -93,13 +57,42 @@ Figure relative_losses(const ReportInput& input) {
       "Training loss of a TriLM over that of smaller FloatLMs after the same tokens, from a twentieth of the run on: below 1 the "
       "larger ternary model is ahead.",
       {},
-      input.command};
+      with_analysis(input, "relative")};
   const std::vector<Curve> ternary = curves_of(input, kTriLM), floats = curves_of(input, kFloatLM);
   for (const Curve& curve : ternary) figure.charts.push_back(relative(curve, floats));
   return figure;
 }
 
 }  // namespace
+
+std::vector<Curve> curves_of(const ReportInput& input, const Kind& kind) {
+  std::vector<Curve> curves;
+  for (const StudyModel& model : input.study->models) {
+    const auto run = input.study_runs.find(model.name);
+    if (!(kind_of(model) == kind) || !model.arm.empty() || run == input.study_runs.end()) continue;
+    const auto same =
+        std::find_if(curves.begin(), curves.end(), [&](const Curve& curve) { return curve.model->size == model.size; });
+    if (same == curves.end())
+      curves.push_back({&model, &run->second});
+    else if (model.seed < same->model->seed)
+      *same = {&model, &run->second};
+  }
+  std::sort(curves.begin(), curves.end(), [](const Curve& a, const Curve& b) { return a.model->parameters < b.model->parameters; });
+  return curves;
+}
+
+std::vector<Mark> shared_marks(const std::vector<Curve>& curves) {
+  std::vector<TrainingRun> runs;
+  for (const Curve& curve : curves) {
+    TrainingRun run;
+    run.lr_drop_at = curve.run->lr_drop_at, run.decay_off_at = curve.run->decay_off_at;
+    runs.push_back(run);
+  }
+  std::vector<Mark> marks;
+  for (Mark mark : intervention_marks(runs))
+    if (mark.label.find(':') == std::string::npos) mark.colour = kNeutral, marks.push_back(mark);
+  return marks;
+}
 
 Section training_section(const ReportInput& input) {
   Section section{"training", "Training", ""};
@@ -110,7 +103,7 @@ Section training_section(const ReportInput& input) {
        "Moving averages over about a hundredth of a run; of several seeds the lowest. The two interventions are marked where "
        "they fall on the same token for all sizes.",
        {},
-       input.command},
+       with_analysis(input, "dynamics")},
       relative_losses(input)};
   return section;
 }

@@ -149,6 +149,7 @@ Study read_study(const fs::path& directory) {
     throw bad_input(fmt::format("{}: {}", path.string(), error.what()), "the file is written by `spectra suite`");
   }
   Study study;
+  study.given = directory;
   study.directory = fs::absolute(directory).lexically_normal();
   parse_study(study, {document, path.string() + ", "});
   return study;

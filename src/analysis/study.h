@@ -50,7 +50,8 @@ struct StudyModel {
 };
 
 struct Study {
-  fs::path directory;
+  fs::path directory;  ///< absolute
+  fs::path given;      ///< as it was named
   std::string name, title, suite_sha256, version, machine, started, command;
   double seconds = kUnknown;
   bool finished = false;

@@ -7,17 +7,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "analysis/student_t.h"
+
 namespace spectra::analysis {
-namespace {
-
-/// 97.5 % quantile of Student's t.
-double t_quantile(size_t degrees) {
-  static const double kTable[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228};
-  return degrees <= 10 ? kTable[degrees - 1] : 1.96 + 2.5 / static_cast<double>(degrees);
-}
-
-}  // namespace
-
 std::string kind_name(const Kind& kind) {
   if (kind.bits > 0) return fmt::format("QuantLM {}-bit", kind.bits);
   switch (kind.family) {
@@ -67,7 +59,7 @@ Mean mean_of(const std::vector<double>& values) {
   if (values.size() < 2) return mean;
   double squares = 0;
   for (const double value : values) squares += (value - mean.mean) * (value - mean.mean);
-  mean.margin = t_quantile(values.size() - 1) * std::sqrt(squares / (count - 1) / count);
+  mean.margin = student_t_bound(0.95, static_cast<int>(values.size()) - 1) * std::sqrt(squares / (count - 1) / count);
   return mean;
 }
 

@@ -18,7 +18,7 @@ std::string cell_html(const Cell& cell) {
                        cell.colour == kNeutral ? "var(--soft)" : fmt::format("var(--c{})", cell.colour % 6));
   if (!cell.numeric) return fmt::format("<td class=\"{}\">{}{}</td>", cell.command ? "command" : "text", sign, escaped(cell.text));
   return fmt::format("<td data-value=\"{}\">{}{}</td>", std::isfinite(cell.value) ? fmt::format("{}", cell.value) : "", sign,
-                     escaped(cell.text));
+                     cell.picture.empty() ? escaped(cell.text) : cell.picture);
 }
 
 std::string cell_csv(const Cell& cell) {

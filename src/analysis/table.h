@@ -20,6 +20,7 @@ struct Cell {
   double value = std::numeric_limits<double>::quiet_NaN();
   bool numeric = false;
   int colour = -2;       ///< a coloured sign in front, see Series::colour; -2 = none
+  std::string picture;   ///< SVG in place of the text
   bool command = false;  ///< long text that may break
 };
 

@@ -14,9 +14,10 @@ namespace spectra::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> directories, samples, quantized;
+  std::vector<std::string> directories, samples, quantized, comparisons;
   std::string out, title;
   int64_t watch = 0;
+  bool skip_weights = false;
 };
 
 /// A file that `spectra generate --json` wrote; the run is named by the file.
@@ -39,11 +40,13 @@ std::string command_line(const Options& options) {
   for (const std::string& directory : options.directories) line += " " + quoted(directory);
   for (const std::string& file : options.samples) line += " --sample " + quoted(file);
   for (const std::string& file : options.quantized) line += " --quantized " + quoted(file);
+  for (const std::string& file : options.comparisons) line += " --compare " + quoted(file);
   if (!options.title.empty()) line += " --title " + quoted(options.title);
   return line + " --out " + quoted(options.out);
 }
 
-analysis::ReportInput read_input(const Options& options) {
+/// `before`: what an earlier look at the same directories read.
+analysis::ReportInput read_input(const Options& options, const analysis::ReportInput& before) {
   analysis::ReportInput input{options.title, command_line(options)};
   for (const std::string& path : options.directories) {
     if (!analysis::is_study(path)) {
@@ -57,9 +60,13 @@ analysis::ReportInput read_input(const Options& options) {
     std::vector<std::string> unread;
     input.study_runs = analysis::read_study_runs(*input.study, &unread);
     for (const std::string& name : unread) log_warning("the run of {} cannot be read: its training is not shown", name);
+    if (options.skip_weights) continue;
+    input.weights = analysis::read_study_weights(*input.study, before.weights);
+    for (const std::string& name : input.weights.unread) log_warning("the weights of {} cannot be read: they are not shown", name);
   }
   for (const std::string& path : options.samples) input.samples.push_back(read_sample(path));
   for (const std::string& path : options.quantized) input.quantized.push_back(analysis::read_quantized(path));
+  for (const std::string& path : options.comparisons) input.comparisons.push_back(analysis::read_comparison(path));
   if (input.title.empty())
     input.title = !input.study                 ? "Spectra report"
                   : input.study->title.empty() ? "Spectra suite " + input.study->name
@@ -105,7 +112,7 @@ void watch(const Options& options) {
     next = std::chrono::steady_clock::now() + std::chrono::seconds(options.watch);
     const std::string state = state_of(options);
     if (state == shown) continue;
-    input = read_input(options);
+    input = read_input(options, input);
     if (input.study && input.study->finished) break;
     input.refresh_seconds = static_cast<int>(options.watch);
     write_report(options, input);
@@ -124,7 +131,7 @@ void run_report(const Options& options) {
   if (options.watch > 0) {
     watch(options);
   } else {
-    const analysis::ReportInput input = read_input(options);
+    const analysis::ReportInput input = read_input(options, {});
     write_report(options, input);
     log_info("{} runs{}; open {} in a browser", input.runs.size() + input.study_runs.size(),
              input.study ? " of the suite" : " compared", options.out);
@@ -151,6 +158,8 @@ Command make_report() {
        {"--title", "heading of the page; empty = the suite's", &options.title},
        {"--sample", "a file made by `spectra generate --json`, shown as text; may be repeated", &options.samples},
        {"--quantized", "a file made by `spectra quantize --json`, shown as a map of errors; may be repeated", &options.quantized},
+       {"--compare", "a file made by `spectra compare --json`, shown as a table; may be repeated", &options.comparisons},
+       {"--skip-weights", "leave out what needs to read the weights of a suite's models", &options.skip_weights},
        {"--watch", "look every so many seconds and write the page anew when something changed; 0 = once", &options.watch}},
       [] { run_report(options); },
       {"spectra report runs/float runs/ternary --out report.html", "spectra report suite --watch 10 --out suite.html"}};

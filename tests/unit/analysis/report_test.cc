@@ -172,6 +172,12 @@ TEST(Chart, TicksAreRoundAndCover) {
   EXPECT_LE(small.back(), 2.58 + 1e-9);
 }
 
+TEST(Chart, AValueThatHardlyVariesStillGetsTicks) {
+  const Chart chart{"t", "x", "y", {{"s", {1, 2}, {0.08, std::nextafter(0.08, 1)}}}};
+  EXPECT_NE(to_svg(chart).find(">0.080<"), std::string::npos) << to_svg(chart);
+  EXPECT_LE(ticks(1, std::nextafter(1, 2)).size(), 100u);
+}
+
 TEST(Chart, SmoothingKeepsAConstantAndIgnoresGaps) {
   EXPECT_EQ(smoothed({2, 2, 2}, 3), (std::vector<double>{2, 2, 2}));
   EXPECT_DOUBLE_EQ(smoothed({1, NAN, 1}, 1)[2], 1);
