@@ -14,30 +14,42 @@ namespace spectra::server::jinja {
 namespace {
 
 constexpr int kMaxDepth = 100;
+constexpr int kMaxTerms = 1000;  // of a tag: a chain of operators is evaluated by recursion
 
 Json undefined() { return Json(Json::value_t::discarded); }
 
 Expression constant(Json value) {
-  return [value = std::move(value)](Scope&) { return value; };
+  return [shared = Value(std::make_shared<Json>(std::move(value)))](Scope&) { return shared; };
 }
 
 Expression binary_of(std::string sign, Expression a, Expression b) {
   return [sign = std::move(sign), a = std::move(a), b = std::move(b)](Scope& s) {
     s.step();
-    return binary(sign, a(s), b(s));
+    return s.made(binary(sign, *a(s), *b(s)));
   };
 }
 
 Arguments values(const std::vector<Expression>& expressions, Scope& scope) {
   Arguments result;
-  for (const Expression& e : expressions) result.push_back(e(scope));
+  for (const Expression& e : expressions) result.push_back(*e(scope));
   return result;
+}
+
+bool is_loop_member(const std::string& name) {
+  for (const char* known : {"index", "index0", "first", "last", "length", "revindex", "revindex0"})
+    if (name == known) return true;
+  return false;
 }
 
 }  // namespace
 
 ExpressionParser::Depth::Depth(ExpressionParser& parser) : parser_(parser) {
   if (++parser_.depth_ > kMaxDepth) parser_.fail("nested too deeply");
+}
+
+/// Another operator.
+void ExpressionParser::term() {
+  if (++terms_ > kMaxTerms) fail(fmt::format("more than {} terms", kMaxTerms));
 }
 
 const Lexeme& ExpressionParser::peek() const {
@@ -76,16 +88,16 @@ Expression ExpressionParser::expression() {
   if (!take("if")) return value;
   Expression when = condition();
   Expression otherwise = take("else") ? expression() : constant(undefined());
-  return [value, when, otherwise](Scope& s) { return truth(when(s)) ? value(s) : otherwise(s); };
+  return [value, when, otherwise](Scope& s) { return truth(*when(s)) ? value(s) : otherwise(s); };
 }
 
 Expression ExpressionParser::condition() {
   Expression a = both();
   while (take("or")) {
-    Expression b = both();
-    a = [a, b](Scope& s) {
-      const Json first = a(s);
-      return truth(first) ? first : b(s);
+    term();
+    a = [a = std::move(a), b = both()](Scope& s) {
+      const Value first = a(s);
+      return truth(*first) ? first : b(s);
     };
   }
   return a;
@@ -94,10 +106,10 @@ Expression ExpressionParser::condition() {
 Expression ExpressionParser::both() {
   Expression a = negation();
   while (take("and")) {
-    Expression b = negation();
-    a = [a, b](Scope& s) {
-      const Json first = a(s);
-      return truth(first) ? b(s) : first;
+    term();
+    a = [a = std::move(a), b = negation()](Scope& s) {
+      const Value first = a(s);
+      return truth(*first) ? b(s) : first;
     };
   }
   return a;
@@ -107,24 +119,23 @@ Expression ExpressionParser::negation() {
   const Depth depth(*this);
   if (!take("not")) return comparison();
   Expression a = negation();
-  return [a](Scope& s) { return Json(!truth(a(s))); };
+  return [a](Scope& s) { return s.made(!truth(*a(s))); };
 }
 
 Expression ExpressionParser::comparison() {
   Expression a = joined();
-  for (;;) {
+  for (;; term()) {
     const std::string sign = peek().kind == Kind::kSign ? peek().text : "";
     if (sign == "==" || sign == "!=" || sign == "<" || sign == ">" || sign == "<=" || sign == ">=") {
       next();
-      a = binary_of(sign, a, joined());
+      a = binary_of(sign, std::move(a), joined());
     } else if (take("in")) {
-      a = binary_of("in", a, joined());
+      a = binary_of("in", std::move(a), joined());
     } else if (take("not")) {
       expect("in");
-      Expression found = binary_of("in", a, joined());
-      a = [found](Scope& s) { return Json(!found(s).get<bool>()); };
+      a = [found = binary_of("in", std::move(a), joined())](Scope& s) { return s.made(!found(s)->get<bool>()); };
     } else if (take("is")) {
-      a = is_test_of(a);
+      a = is_test_of(std::move(a));
     } else {
       return a;
     }
@@ -135,22 +146,25 @@ Expression ExpressionParser::is_test_of(Expression value) {
   const bool negated = take("not");
   const std::string test_name = name();
   if (!is_test(test_name)) fail(fmt::format("the test \"{}\" is not supported", test_name));
-  return [value, negated, test_name](Scope& s) { return Json(test(test_name, value(s)) != negated); };
+  return [value = std::move(value), negated, test_name](Scope& s) { return s.made(test(test_name, *value(s)) != negated); };
 }
 
 Expression ExpressionParser::joined() {
   Expression a = sum();
-  while (take("~")) a = binary_of("~", a, sum());
+  while (take("~")) {
+    term();
+    a = binary_of("~", std::move(a), sum());
+  }
   return a;
 }
 
 Expression ExpressionParser::sum() {
   Expression a = product();
-  for (;;) {
+  for (;; term()) {
     if (take("+"))
-      a = binary_of("+", a, product());
+      a = binary_of("+", std::move(a), product());
     else if (take("-"))
-      a = binary_of("-", a, product());
+      a = binary_of("-", std::move(a), product());
     else
       return a;
   }
@@ -158,11 +172,11 @@ Expression ExpressionParser::sum() {
 
 Expression ExpressionParser::product() {
   Expression a = sign();
-  for (;;) {
+  for (;; term()) {
     const std::string which = peek().kind == Kind::kSign ? peek().text : "";
     if (which != "*" && which != "/" && which != "//" && which != "%") return a;
     next();
-    a = binary_of(which, a, sign());
+    a = binary_of(which, std::move(a), sign());
   }
 }
 
@@ -174,21 +188,24 @@ Expression ExpressionParser::sign() {
 }
 
 Expression ExpressionParser::postfix() {
+  const bool loop = peek().kind == Kind::kName && peek().text == "loop";
+  const size_t begin = at_;
   Expression value = primary();
-  for (;;) {
+  for (;; term()) {
     if (take(".")) {
       const std::string member_name = name();
+      if (loop && at_ == begin + 3 && !is_loop_member(member_name)) fail(fmt::format("loop.{} is not supported", member_name));
       if (take("(")) {
         if (!is_method(member_name)) fail(fmt::format("the method \"{}\" is not supported", member_name));
-        value = [value, member_name, list = arguments()](Scope& s) {
+        value = [value = std::move(value), member_name, list = arguments()](Scope& s) {
           s.step();
-          return method(member_name, value(s), values(list, s));
+          return s.made(method(member_name, *value(s), values(list, s)));
         };
       } else {
-        value = [value, member_name](Scope& s) { return member(value(s), member_name); };
+        value = [value = std::move(value), key = Json(member_name)](Scope& s) { return member(value(s), key); };
       }
     } else if (take("[")) {
-      value = index_of(value);
+      value = index_of(std::move(value));
     } else if (take("|")) {
       const std::string filter_name = name();
       if (!is_filter(filter_name)) fail(fmt::format("the filter \"{}\" is not supported", filter_name));
@@ -196,9 +213,9 @@ Expression ExpressionParser::postfix() {
       std::vector<Expression> list;
       if (take("(")) list = arguments(&named);
       for (auto& [key, expression] : named) list.push_back(expression);
-      value = [value, filter_name, list](Scope& s) {
+      value = [value = std::move(value), filter_name, list](Scope& s) {
         s.step();
-        return filter(filter_name, value(s), values(list, s));
+        return s.made(filter(filter_name, *value(s), values(list, s)));
       };
     } else {
       return value;
@@ -208,18 +225,20 @@ Expression ExpressionParser::postfix() {
 
 Expression ExpressionParser::index_of(Expression value) {
   Expression bounds[3] = {constant(undefined()), constant(undefined()), constant(undefined())};
+  bool given[3] = {};
   size_t colons = 0;
   while (!take("]")) {
     if (take(":")) {
       if (++colons > 2) fail("a slice has too many colons");
     } else {
+      if (std::exchange(given[colons], true)) fail("expected \"]\"");
       bounds[colons] = expression();
     }
   }
-  if (colons == 0) return [value, index = bounds[0]](Scope& s) { return member(value(s), index(s)); };
-  return [value, b = bounds[0], e = bounds[1], step = bounds[2]](Scope& s) {
+  if (colons == 0) return [value = std::move(value), index = bounds[0]](Scope& s) { return member(value(s), *index(s)); };
+  return [value = std::move(value), b = bounds[0], e = bounds[1], step = bounds[2]](Scope& s) {
     s.step();
-    return slice(value(s), b(s), e(s), step(s));
+    return s.made(slice(*value(s), *b(s), *e(s), *step(s)));
   };
 }
 
@@ -232,7 +251,7 @@ Expression ExpressionParser::primary() {
       return first;
     }
     Expression rest = list(")");
-    return [first, rest](Scope& s) { return binary("+", Json::array({first(s)}), rest(s)); };
+    return [first, rest](Scope& s) { return s.made(binary("+", Json::array({*first(s)}), *rest(s))); };
   }
   if (take("[")) return list("]");
   if (take("{")) return object();
@@ -261,8 +280,8 @@ Expression ExpressionParser::list(const char* close) {
   }
   return [items](Scope& s) {
     Json result = Json::array();
-    for (const Expression& item : items) result.push_back(item(s));
-    return result;
+    for (const Expression& item : items) result.push_back(*item(s));
+    return s.made(std::move(result));
   };
 }
 
@@ -276,8 +295,8 @@ Expression ExpressionParser::object() {
   }
   return [members](Scope& s) {
     Json result = Json::object();
-    for (const auto& [key, value] : members) result[text_of(key(s))] = value(s);
-    return result;
+    for (const auto& [key, value] : members) result[text_of(*key(s))] = *value(s);
+    return s.made(std::move(result));
   };
 }
 
@@ -288,8 +307,8 @@ Expression ExpressionParser::call_of(const std::string& function_name) {
   return [function_name, list, named](Scope& s) {
     s.step();
     Json by_name = Json::object();
-    for (const auto& [key, value] : named) by_name[key] = value(s);
-    return function(function_name, values(list, s), by_name);
+    for (const auto& [key, value] : named) by_name[key] = *value(s);
+    return s.made(function(function_name, values(list, s), by_name));
   };
 }
 

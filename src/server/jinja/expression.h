@@ -10,7 +10,7 @@
 
 namespace spectra::server::jinja {
 
-using Expression = std::function<Json(Scope&)>;
+using Expression = std::function<Value(Scope&)>;
 
 /// Reads lexemes from `at` on.
 class ExpressionParser {
@@ -44,6 +44,7 @@ class ExpressionParser {
   Expression list(const char* close);
   Expression object();
   Expression call_of(const std::string& function_name);
+  void term();
   std::vector<Expression> arguments(std::vector<std::pair<std::string, Expression>>* named = nullptr);
 
   struct Depth {
@@ -54,7 +55,7 @@ class ExpressionParser {
 
   std::vector<Lexeme> lexemes_;
   size_t at_ = 0;
-  int depth_ = 0;
+  int depth_ = 0, terms_ = 0;
 };
 
 }  // namespace spectra::server::jinja

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace spectra::server::jinja {
 namespace {
@@ -101,6 +102,28 @@ Json keys_or_values(const Json& value, bool keys) {
   Json list = Json::array();
   for (const Json& pair : items(value)) list.push_back(pair[keys ? 0 : 1]);
   return list;
+}
+
+/// A member or an item of a list; null where there is none.
+const Json* part(const Json& value, const Json& index) {
+  if (value.is_object() && index.is_string()) {
+    const auto found = value.find(index.get_ref<const std::string&>());
+    return found == value.end() ? nullptr : &*found;
+  }
+  if (!value.is_array() || !index.is_number_integer()) return nullptr;
+  const auto size = static_cast<int64_t>(value.size());
+  const int64_t i = index.get<int64_t>() < 0 ? index.get<int64_t>() + size : index.get<int64_t>();
+  return i < 0 || i >= size ? nullptr : &value[static_cast<size_t>(i)];
+}
+
+/// Code points.
+std::vector<std::string_view> characters_of(const std::string& text) {
+  std::vector<std::string_view> result;
+  for (size_t begin = 0, end = 1; begin < text.size(); begin = end++) {
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+    result.push_back(std::string_view(text).substr(begin, end - begin));
+  }
+  return result;
 }
 
 int64_t code_points(const std::string& s) {
@@ -220,8 +243,8 @@ const std::map<std::string, Filter>& methods() {
       {"values", [](const Json& v, const Arguments&) { return keys_or_values(v, false); }},
       {"get",
        [](const Json& v, const Arguments& a) {
-         const Json found = member(v, argument(a, 0));
-         return !found.is_discarded() ? found : a.size() > 1 ? a[1] : Json();
+         const Json* found = part(v, argument(a, 0));
+         return found != nullptr ? *found : a.size() > 1 ? a[1] : Json();
        }},
   };
   return all;
@@ -320,25 +343,23 @@ Json binary(const std::string& sign, const Json& a, const Json& b) {
   return arithmetic(sign, a, b);
 }
 
-Json member(const Json& value, const Json& index) {
-  if (value.is_discarded()) throw TemplateError("a member of something undefined");
-  if (value.is_object() && index.is_string()) {
-    const auto found = value.find(index.get<std::string>());
-    return found == value.end() ? undefined() : *found;
+Value member(const Value& value, const Json& index) {
+  if (value->is_discarded()) throw TemplateError("a member of something undefined");
+  if (const Json* found = part(*value, index)) return {value, found};
+  if (value->is_string() && index.is_number_integer()) {
+    const std::vector<std::string_view> characters = characters_of(value->get_ref<const std::string&>());
+    const auto size = static_cast<int64_t>(characters.size());
+    const int64_t i = index.get<int64_t>() < 0 ? index.get<int64_t>() + size : index.get<int64_t>();
+    if (i >= 0 && i < size) return std::make_shared<Json>(characters[static_cast<size_t>(i)]);
   }
-  if (!index.is_number_integer()) return undefined();
-  const int64_t size = value.is_array()    ? static_cast<int64_t>(value.size())
-                       : value.is_string() ? static_cast<int64_t>(value.get_ref<const std::string&>().size())
-                                           : 0;
-  const int64_t i = index.get<int64_t>() < 0 ? index.get<int64_t>() + size : index.get<int64_t>();
-  if (i < 0 || i >= size) return undefined();
-  return value.is_array() ? value[static_cast<size_t>(i)]
-                          : Json(std::string(1, value.get_ref<const std::string&>()[static_cast<size_t>(i)]));
+  return std::make_shared<Json>(undefined());
 }
 
 Json slice(const Json& value, const Json& begin, const Json& end, const Json& step) {
   if (!value.is_array() && !value.is_string()) throw TemplateError(fmt::format("a slice of {}", value.type_name()));
-  const auto size = static_cast<int64_t>(value.is_array() ? value.size() : value.get_ref<const std::string&>().size());
+  const std::vector<std::string_view> characters =
+      value.is_string() ? characters_of(value.get_ref<const std::string&>()) : std::vector<std::string_view>();
+  const auto size = static_cast<int64_t>(value.is_array() ? value.size() : characters.size());
   const int64_t stride = step.is_discarded() || step.is_null() ? 1 : integer_of(step, "a slice");
   if (stride != 1 && stride != -1) throw TemplateError("slices go in steps of 1 or -1");
   Json list = Json::array();
@@ -347,7 +368,7 @@ Json slice(const Json& value, const Json& begin, const Json& end, const Json& st
     if (value.is_array())
       list.push_back(value[static_cast<size_t>(i)]);
     else
-      text += value.get_ref<const std::string&>()[static_cast<size_t>(i)];
+      text += characters[static_cast<size_t>(i)];
   };
   if (stride == 1)
     for (int64_t i = bound(begin, 0, size); i < bound(end, size, size); ++i) take(i);

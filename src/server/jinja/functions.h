@@ -27,7 +27,7 @@ Json function(const std::string& name, const Arguments& arguments, const Json& n
 
 Json binary(const std::string& sign, const Json& a, const Json& b);
 /// value.name or value[index]; undefined where there is none.
-Json member(const Json& value, const Json& index);
+Value member(const Value& value, const Json& index);
 /// value[begin:end:step]; undefined bounds are open.
 Json slice(const Json& value, const Json& begin, const Json& end, const Json& step);
 

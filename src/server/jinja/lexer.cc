@@ -14,7 +14,7 @@
 namespace spectra::server::jinja {
 namespace {
 
-constexpr std::array<std::string_view, 7> kTwoSigns = {"==", "!=", "<=", ">=", "//", "**", "->"};
+constexpr std::array<std::string_view, 5> kTwoSigns = {"==", "!=", "<=", ">=", "//"};
 constexpr std::string_view kOneSigns = "+-*/%~<>=.,:|()[]{}";
 
 bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }

@@ -33,36 +33,38 @@ struct Loop {
 };
 
 Json loop_variable(size_t i, size_t count) {
-  return {{"index", i + 1}, {"index0", i}, {"first", i == 0}, {"last", i + 1 == count}, {"length", count}, {"revindex", count - i}};
+  return {{"index", i + 1},  {"index0", i},           {"first", i == 0},           {"last", i + 1 == count},
+          {"length", count}, {"revindex", count - i}, {"revindex0", count - i - 1}};
 }
 
-void set_names(const Loop& loop, const Json& item, Scope& scope) {
+void set_names(const Loop& loop, const Value& item, Scope& scope) {
   if (loop.names.size() == 1) return scope.set(loop.names[0], item);
   for (size_t i = 0; i < loop.names.size(); ++i) scope.set(loop.names[i], member(item, i));
 }
 
 /// What a loop goes over: items of a list, keys of a mapping.
-Json items_of(const Loop& loop, Scope& scope) {
-  const Json list = loop.list(scope);
-  if (!list.is_discarded() && !list.is_structured()) throw TemplateError(fmt::format("a loop over {}", list.type_name()));
-  Json kept = Json::array();
-  if (list.is_discarded()) return kept;
+std::vector<Value> items_of(const Loop& loop, Scope& scope) {
+  const Value list = loop.list(scope);
+  if (!list->is_discarded() && !list->is_structured()) throw TemplateError(fmt::format("a loop over {}", list->type_name()));
+  std::vector<Value> kept;
+  if (list->is_discarded()) return kept;
   scope.push();
-  for (const auto& [key, item] : list.items()) {
-    const Json value = list.is_object() ? Json(key) : item;
+  for (const auto& [key, item] : list->items()) {
+    scope.step();
+    const Value value = list->is_object() ? scope.made(key) : Value(list, &item);
     set_names(loop, value, scope);
-    if (!loop.keep || truth(loop.keep(scope))) kept.push_back(value);
+    if (!loop.keep || truth(*loop.keep(scope))) kept.push_back(value);
   }
   scope.pop();
   return kept;
 }
 
 void run(const Loop& loop, Scope& scope) {
-  const Json items = items_of(loop, scope);
+  const std::vector<Value> items = items_of(loop, scope);
   if (items.empty()) run(loop.otherwise, scope);
   for (size_t i = 0; i < items.size(); ++i) {
     scope.push();
-    scope.set("loop", loop_variable(i, items.size()));
+    scope.set("loop", scope.made(loop_variable(i, items.size())));
     set_names(loop, items[i], scope);
     run(loop.body, scope);
     scope.pop();
@@ -104,7 +106,7 @@ class Parser {
       if (lexeme.text == "{{") {
         Expression value = tag.expression();
         end(tag);
-        result.push_back([value](Scope& s) { s.write(text_of(value(s))); });
+        result.push_back([value](Scope& s) { s.write(text_of(*value(s))); });
       } else if (!block(tag, result)) {
         return result;
       }
@@ -154,19 +156,25 @@ class Parser {
   }
 
   Write choice(ExpressionParser& tag) {
-    Expression when = tag.expression();
-    end(tag);
-    Body yes = body(), no;
-    if (stopped_ == "elif") {
-      ExpressionParser rest = tag_;
-      no.push_back(choice(rest));
-    } else if (stopped_ == "else") {
-      no = inside("endif");
-    } else if (stopped_ != "endif") {
+    std::vector<std::pair<Expression, Body>> branches;
+    ExpressionParser when = tag;
+    do {
+      Expression condition = when.expression();
+      end(when);
+      branches.emplace_back(std::move(condition), body());
+      when = tag_;
+    } while (stopped_ == "elif");
+    Body otherwise;
+    if (stopped_ == "else")
+      otherwise = inside("endif");
+    else if (stopped_ != "endif")
       throw TemplateError(fmt::format("line {}: an if does not end", line_));
-    }
     stopped_.clear();
-    return [when, yes, no](Scope& s) { run(truth(when(s)) ? yes : no, s); };
+    return [branches, otherwise](Scope& s) {
+      for (const auto& [condition, body] : branches)
+        if (truth(*condition(s))) return run(body, s);
+      run(otherwise, s);
+    };
   }
 
   Write loop(ExpressionParser& tag) {
@@ -193,7 +201,7 @@ class Parser {
     Expression value = tag.expression();
     end(tag);
     if (member_name.empty()) return [name, value](Scope& s) { s.set(name, value(s)); };
-    return [name, member_name, value](Scope& s) { s.set_member(name, member_name, value(s)); };
+    return [name, member_name, value](Scope& s) { s.set_member(name, member_name, *value(s)); };
   }
 
   std::vector<Lexeme> lexemes_;

@@ -5,24 +5,41 @@
 
 namespace spectra::server::jinja {
 
+namespace {
+
+/// Steps that making it is worth: one a value, and one for each 1024 bytes of text.
+size_t weight(const Json& json) {
+  if (json.is_string()) return 1 + json.get_ref<const std::string&>().size() / 1024;
+  size_t sum = 1;
+  if (json.is_structured())
+    for (const Json& item : json) sum += weight(item);
+  return sum;
+}
+
+}  // namespace
+
 Scope::Scope(const Json& variables) : variables_(1) {
-  for (const auto& [name, value] : variables.items()) variables_[0][name] = value;
+  for (const auto& [name, value] : variables.items()) variables_[0][name] = std::make_shared<Json>(value);
 }
 
 Scope::~Scope() = default;
 
-Json Scope::get(const std::string& name) const {
+Value Scope::get(const std::string& name) {
+  step();
   for (auto frame = variables_.rbegin(); frame != variables_.rend(); ++frame)
     if (const auto found = frame->find(name); found != frame->end()) return found->second;
-  return Json(Json::value_t::discarded);
+  static const Value kUndefined = std::make_shared<Json>(Json::value_t::discarded);
+  return kUndefined;
 }
 
-void Scope::set(const std::string& name, Json value) { variables_.back()[name] = std::move(value); }
+void Scope::set(const std::string& name, Value value) { variables_.back()[name] = std::move(value); }
 
-void Scope::set_member(const std::string& name, const std::string& member, Json value) {
+void Scope::set_member(const std::string& name, const std::string& member, const Json& value) {
   for (auto frame = variables_.rbegin(); frame != variables_.rend(); ++frame)
-    if (const auto found = frame->find(name); found != frame->end() && found->second.is_object()) {
-      found->second[member] = std::move(value);
+    if (const auto found = frame->find(name); found != frame->end() && found->second->is_object()) {
+      if (found->second.use_count() > 1) found->second = made(*found->second);  // others hold it too
+      step(weight(value));
+      std::const_pointer_cast<Json>(found->second)->operator[](member) = value;
       return;
     }
   throw TemplateError("\"" + name + "\" is no namespace");
@@ -37,8 +54,13 @@ void Scope::write(const std::string& text) {
   out_ += text;
 }
 
-void Scope::step() {
-  if (++steps_ > 1000000) throw TemplateError("it takes more than a million steps");
+void Scope::step(size_t count) {
+  if ((steps_ += count) > 1000000) throw TemplateError("it takes more than a million steps");
+}
+
+Value Scope::made(Json json) {
+  step(weight(json));
+  return std::make_shared<Json>(std::move(json));
 }
 
 }  // namespace spectra::server::jinja

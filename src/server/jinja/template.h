@@ -2,7 +2,8 @@
 #pragma once
 // The part of Jinja that chat templates are written in (as transformers runs them: trim_blocks, lstrip_blocks, sandboxed).
 //
-//   {{ ... }}, {% if %}, {% for x in list if ... %} with loop.index, index0, first, last, length, {% set x = ... %},
+//   {{ ... }}, {% if %}, {% for x in list if ... %} with loop.index, index0, revindex, revindex0, first, last, length, {% set x =
+//   ... %},
 //   {% set ns.x = ... %}, {% break %}, {% continue %}, {% generation %}, {# ... #}, "-" for white space
 //   or and not, == != < <= > >= in, ~ + - * / // %, a if b else c, x.y, x[y], x[a:b:c], [..], (..), {..}, strings, numbers
 //   is [not] defined, undefined, none, string, number, mapping, sequence, iterable, boolean, true, false
@@ -12,6 +13,7 @@
 //
 // Anything else is an error when the template is read. A run is bounded: a million steps, 16 MB of text.
 #include <functional>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <stdexcept>
 #include <string>
@@ -19,7 +21,8 @@
 
 namespace spectra::server::jinja {
 
-using Json = nlohmann::ordered_json;  // undefined: is_discarded()
+using Json = nlohmann::ordered_json;        // undefined: is_discarded()
+using Value = std::shared_ptr<const Json>;  // shared: reading a member of a long list copies nothing
 
 /// What a template did wrong, or refused by raise_exception.
 struct TemplateError : std::runtime_error {

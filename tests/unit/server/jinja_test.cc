@@ -37,6 +37,7 @@ TEST(Jinja, Expressions) {
       {"{{ {'x': [1, (2)]} | tojson }}{{ [] | tojson }}", R"({"x": [1, 2]}[])"},
       {"{{ missing | default('z') }}{{ '' | default('e', true) }}{{ l | join('-') }}{{ l | first }}{{ l | last }}", "ze1-2-313"},
       {"{{ 'it''s' }}{{ \"q\\n\" }}{{ true }}{{ none }}", "itsq\nTrueNone"},
+      {"{{ 'Zoë'[2] }}{{ 'Zoë'[-1] }}{{ 'ëZ'[1:] }}{{ 'Zoë'[::-1] }}", "ëëZëoZ"},
       {"{{ 'a' * 1 if false else 'ok' }}", "ok"},
   };
   for (const Case& c : cases) EXPECT_EQ(render(c.source, variables), c.text) << c.source;
@@ -74,17 +75,48 @@ TEST(Jinja, WhiteSpace) {
 }
 
 TEST(Jinja, Mistakes) {
-  for (const char* source : {"{{ 1 +", "{% if %}", "{% if x %}", "{% for x %}{% endfor %}", "{% endif %}", "{{ x | nosuch }}",
-                             "{{ x.nosuch() }}", "{{ nosuch(1) }}", "{% macro f() %}", "{{ 'a }}", "{# never ends", "{{ @ }}",
-                             "{% set = 1 %}", "{{ a b }}", "{{ x is nosuch }}", "{{ [1, 2 }}", "{{ (1 }}"})
+  for (const char* source :
+       {"{{ 1 +",          "{% if %}",         "{% if x %}",        "{% for x %}{% endfor %}",
+        "{% endif %}",     "{{ x | nosuch }}", "{{ x.nosuch() }}",  "{{ nosuch(1) }}",
+        "{% macro f() %}", "{{ 'a }}",         "{# never ends",     "{{ @ }}",
+        "{% set = 1 %}",   "{{ a b }}",        "{{ x is nosuch }}", "{{ [1, 2 }}",
+        "{{ (1 }}",        "{{ x[0 0] }}",     "{{ 2 ** 3 }}",      "{% for x in l %}{{ loop.previtem }}{% endfor %}"})
     EXPECT_THROW(Template{source}, TemplateError) << source;
   for (const char* source : {"{{ raise_exception('no') }}", "{{ x.y.z }}", "{{ 'a' - 1 }}", "{{ 1 / 0 }}", "{{ 1 < 'a' }}",
-                             "{% for i in 3 %}{% endfor %}", "{{ range(10**9) }}", "{{ 3 | length }}", "{% set ns.x = 1 %}"})
+                             "{% for i in 3 %}{% endfor %}", "{{ range(1000000000) }}", "{{ 3 | length }}", "{% set ns.x = 1 %}"})
     EXPECT_THROW(render(source), TemplateError) << source;
   EXPECT_THROW(Template{std::string(5000, '(').insert(0, "{{ ")}, TemplateError);
   std::string nested;
   for (int i = 0; i < 5000; ++i) nested += "{% if true %}";
   EXPECT_THROW(Template{nested}, TemplateError);
+}
+
+TEST(Jinja, LongChains) {
+  std::string branches = "{% if a == 0 %}0", terms = "{{ 'x'", many = terms;
+  for (int i = 1; i < 30000; ++i) branches += "{% elif a == " + std::to_string(i) + " %}" + std::to_string(i);
+  EXPECT_EQ(render(branches + "{% endif %}", {{"a", 29999}}), "29999");
+  for (int i = 1; i < 1000; ++i) terms += " ~ 'x'";
+  EXPECT_EQ(render(terms + " }}"), std::string(1000, 'x'));
+  for (const char* more : {" ~ 'x'", " or 'x'", " and 'x'", " + 'x'", " == 'x'", "|trim", "[0]", " * 1"}) {
+    std::string chain = "{{ 'x'";
+    for (int i = 0; i < 20000; ++i) chain += more;
+    EXPECT_THROW(Template{chain + " }}"}, TemplateError) << more;
+  }
+}
+
+TEST(Jinja, MembersOfLongListsCostNoCopies) {
+  Json messages = Json::array();
+  for (int i = 0; i < 4000; ++i) messages.push_back({{"role", "user"}, {"content", std::string(1000, 'x')}});
+  EXPECT_EQ(render("{% for m in messages %}{{ messages[loop.index0 - 1].content | length }}{% endfor %}", {{"messages", messages}})
+                .size(),
+            16000);
+  EXPECT_THROW(render("{% for m in messages %}{% set all = messages + messages %}{% endfor %}", {{"messages", messages}}),
+               TemplateError);
+}
+
+TEST(Jinja, NamespacesKeepTheirOwnValues) {
+  EXPECT_EQ(render("{% set a = namespace(n=1) %}{% set a.n = 2 %}{% set a.m = a.n %}{% set a.all = a %}{{ a.n }}{{ a.all.m }}"),
+            "22");
 }
 
 TEST(Jinja, RunsAreBounded) {
