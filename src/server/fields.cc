@@ -46,10 +46,13 @@ int64_t Fields::integer(const char* name, int64_t otherwise, int64_t least, int6
   const bool whole =
       value->is_number_integer() || (value->is_number_float() && std::trunc(value->get<double>()) == value->get<double>());
   if (!whole) fail(name, fmt::format("expected an integer, found {}", value->type_name()));
+  constexpr double kEnd = 0x1p63;  // no int64_t reaches it
   const double approximate = value->get<double>();
-  if (approximate < static_cast<double>(least) || approximate > static_cast<double>(most))
-    fail(name, fmt::format("{} is out of range; allowed: {} to {}", value->dump(), least, most));
-  return value->is_number_float() ? static_cast<int64_t>(approximate) : value->get<int64_t>();
+  const bool fits = value->is_number_unsigned() ? value->get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()}
+                                                : approximate >= -kEnd && approximate < kEnd;
+  const int64_t x = !fits ? 0 : value->is_number_float() ? static_cast<int64_t>(approximate) : value->get<int64_t>();
+  if (!fits || x < least || x > most) fail(name, fmt::format("{} is out of range; allowed: {} to {}", value->dump(), least, most));
+  return x;
 }
 
 double Fields::number(const char* name, double otherwise, double least, double most) const {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "server/api_error.h"
 #include "server/listen.h"
 #include "server/watcher.h"
 
@@ -57,10 +58,17 @@ void Exchange::begin(Headers headers) {
 }
 
 void Exchange::write(std::string_view piece) {
+  if (append(piece)) leave();
+}
+
+/// True where the client leaves too much unread.
+bool Exchange::append(std::string_view piece) {
   const std::lock_guard lock(mutex_);
-  if (!streamed_ || ended_ || gone_) return;
+  if (!streamed_ || ended_ || gone_) return false;
   pending_.append(piece);
+  if (pending_.size() - taken_ > most_unread_) return true;
   wake();
+  return false;
 }
 
 void Exchange::end() {
@@ -88,6 +96,8 @@ void Exchange::leave() {
     gone_ = true;
     if (!ended_) call = std::move(left_);
     left_ = nullptr;
+    std::string().swap(pending_);
+    taken_ = 0;
     wake();
   }
   if (call) call();
@@ -97,16 +107,19 @@ struct HttpServer::Impl {
   HttpLimits limits;
   Handler handler;
   Answered answered;
+  WantsBody wants_body;
   Watcher watcher;
+  int socket = -1;  // until a daemon has it
   int port = 0;
   bool loopback = false;
   MHD_Daemon* daemon = nullptr;
   std::atomic<bool> closing = false;
   bool quiet = false;             // listens no more
   std::atomic<int64_t> open = 0;  // requests whose answer is not sent yet
+  std::atomic<int64_t> connected = 0;
+  std::atomic<size_t> body_bytes = 0;  // held, of all requests
 
-  Impl(const HttpLimits& l, Handler h, Answered a)
-      : limits(l), handler(std::move(h)), answered(std::move(a)), watcher(l.request_time) {}
+  explicit Impl(const HttpLimits& l) : limits(l), watcher(l.request_time) {}
 
   /// Lets libmicrohttpd forget the connection until wake(). Under the exchange's lock.
   void suspend(const Handle& exchange) {
@@ -134,8 +147,8 @@ struct HttpServer::Impl {
     if (*state == nullptr) return start(connection, url, method, state);
     const Handle exchange = *static_cast<Handle*>(*state);
     if (*size > 0) {
-      if (exchange->request_.body.size() + *size > limits.body_bytes) return MHD_NO;
-      exchange->request_.body.append(data, *size);
+      if ((exchange->received_ += *size) > limits.body_bytes) return MHD_NO;
+      keep(*exchange, {data, *size});
       *size = 0;
       return MHD_YES;
     }
@@ -143,7 +156,12 @@ struct HttpServer::Impl {
       watcher.answering(socket_of(connection));
       exchange->since_ = std::chrono::steady_clock::now();
       ++open;
-      handler(exchange);
+      if (exchange->crowded_)
+        exchange->reply(503, error_json(ApiError(503, "too many requests are being sent at once", "", "busy")),
+                        {{"Content-Type", "application/json"}, {"Retry-After", "1"}});
+      else
+        handler(exchange);
+      drop_body(*exchange);
     }
     const std::lock_guard lock(exchange->mutex_);
     if (exchange->gone_) return MHD_NO;
@@ -152,23 +170,44 @@ struct HttpServer::Impl {
     return MHD_YES;
   }
 
+  void keep(Exchange& exchange, std::string_view data) {
+    if (!exchange.wanted_ || exchange.crowded_) return;
+    exchange.crowded_ = body_bytes + data.size() > limits.all_body_bytes;
+    if (exchange.crowded_) return drop_body(exchange);
+    body_bytes += data.size();
+    exchange.request_.body.append(data);
+  }
+
+  void drop_body(Exchange& exchange) {
+    body_bytes -= exchange.request_.body.size();
+    std::string().swap(exchange.request_.body);
+  }
+
   MHD_Result start(MHD_Connection* connection, const char* url, const char* method, void** state) {
-    if (const std::string length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-        !length.empty() && std::strtoull(length.c_str(), nullptr, 10) > limits.body_bytes)
-      return refuse(connection);
     auto exchange = std::make_shared<Exchange>();
     exchange->connection_ = connection;
-    exchange->request_ = {
-        method, url, header(connection, MHD_HTTP_HEADER_AUTHORIZATION), header(connection, MHD_HTTP_HEADER_ORIGIN), {}};
+    exchange->most_unread_ = limits.unread_bytes;
+    HttpRequest& request = exchange->request_;
+    request.method = method;
+    request.path = url;
+    request.authorization = header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
+    request.origin = header(connection, MHD_HTTP_HEADER_ORIGIN);
+    request.host = header(connection, MHD_HTTP_HEADER_HOST);
+    request.wanted_headers = header(connection, MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS);
+    if (const std::string length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+        !length.empty() && std::strtoull(length.c_str(), nullptr, 10) > limits.body_bytes) {
+      answered(request, MHD_HTTP_CONTENT_TOO_LARGE, 0);
+      return refuse(connection);
+    }
+    exchange->wanted_ = !wants_body || wants_body(request);
     *state = new Handle(std::move(exchange));
     return MHD_YES;
   }
 
   /// The body is not read; libmicrohttpd closes the connection after the answer.
   MHD_Result refuse(MHD_Connection* connection) const {
-    std::string body = fmt::format(
-        R"({{"error":{{"message":"the request is larger than {} bytes","type":"invalid_request_error","param":null,"code":"too_large"}}}})",
-        limits.body_bytes);
+    std::string body = error_json(ApiError(MHD_HTTP_CONTENT_TOO_LARGE,
+                                           fmt::format("the request is larger than {} bytes", limits.body_bytes), "", "too_large"));
     MHD_Response* response = MHD_create_response_from_buffer(body.size(), body.data(), MHD_RESPMEM_MUST_COPY);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     const MHD_Result result = MHD_queue_response(connection, MHD_HTTP_CONTENT_TOO_LARGE, response);
@@ -185,6 +224,7 @@ struct HttpServer::Impl {
                                                    [](void* reader) { delete static_cast<Reader*>(reader); });
     } else {
       response = MHD_create_response_from_buffer(exchange->pending_.size(), exchange->pending_.data(), MHD_RESPMEM_MUST_COPY);
+      std::string().swap(exchange->pending_);
     }
     if (response == nullptr) return MHD_NO;
     for (const auto& [name, value] : exchange->headers_) MHD_add_response_header(response, name.c_str(), value.c_str());
@@ -211,10 +251,7 @@ struct HttpServer::Impl {
     const size_t count = std::min(size, e.pending_.size() - e.taken_);
     std::memcpy(buffer, e.pending_.data() + e.taken_, count);
     e.taken_ += count;
-    if (e.taken_ == e.pending_.size()) {
-      e.pending_.clear();
-      e.taken_ = 0;
-    }
+    if (e.taken_ >= e.pending_.size() / 2) e.pending_.erase(0, std::exchange(e.taken_, 0));
     return static_cast<ssize_t>(count);
   }
 
@@ -232,37 +269,46 @@ struct HttpServer::Impl {
       if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && e.ended_) status = e.status_;
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - e.since_;
-    if (e.dispatched_) impl.answered(e.request_, status, seconds.count());
+    impl.answered(e.request_, status, e.dispatched_ ? seconds.count() : 0);
     e.leave();
+    impl.drop_body(e);
     if (e.dispatched_) --impl.open;
   }
 
   static void on_connection(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
-    Watcher& watcher = static_cast<Impl*>(self)->watcher;
+    Impl& impl = *static_cast<Impl*>(self);
+    impl.connected += code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-      watcher.reading(socket_of(connection));
+      impl.watcher.reading(socket_of(connection));
     else
-      watcher.closed(socket_of(connection));
+      impl.watcher.closed(socket_of(connection));
   }
 };
 
-HttpServer::HttpServer(const std::string& host, int port, const HttpLimits& limits, Handler handler, Answered answered)
-    : impl_(std::make_unique<Impl>(limits, std::move(handler), std::move(answered))) {
-  const int socket = listen_on(host, port);
-  impl_->port = port_of(socket);
-  impl_->loopback = is_loopback(socket);
+HttpServer::HttpServer(const std::string& host, int port, const HttpLimits& limits) : impl_(std::make_unique<Impl>(limits)) {
+  impl_->socket = listen_on(host, port);
+  impl_->port = port_of(impl_->socket);
+  impl_->loopback = is_loopback(impl_->socket);
+}
+
+void HttpServer::start(Handler handler, Answered answered, WantsBody wants_body) {
+  const HttpLimits& limits = impl_->limits;
+  impl_->handler = std::move(handler);
+  impl_->answered = std::move(answered);
+  impl_->wants_body = std::move(wants_body);
   impl_->daemon =
       MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, nullptr, nullptr,
-                       &Impl::on_request, impl_.get(), MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_CONNECTION_LIMIT,
+                       &Impl::on_request, impl_.get(), MHD_OPTION_LISTEN_SOCKET, impl_->socket, MHD_OPTION_CONNECTION_LIMIT,
                        limits.connections, MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(limits.idle_time.count()),
                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits.header_bytes, MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed,
                        impl_.get(), MHD_OPTION_NOTIFY_CONNECTION, &Impl::on_connection, impl_.get(), MHD_OPTION_END);
-  if (impl_->daemon != nullptr) return;
-  ::close(socket);
-  throw Error(Exit::kFailed, "the HTTP server could not be started");
+  if (impl_->daemon == nullptr) throw Error(Exit::kFailed, "the HTTP server could not be started");
+  impl_->socket = -1;
 }
 
 HttpServer::~HttpServer() {
+  if (impl_->socket >= 0) ::close(impl_->socket);
+  if (impl_->daemon == nullptr) return;
   stop_listening();
   impl_->closing = true;
   impl_->watcher.leave_all();
@@ -273,9 +319,7 @@ int HttpServer::port() const { return impl_->port; }
 
 bool HttpServer::loopback() const { return impl_->loopback; }
 
-int64_t HttpServer::connections() const {
-  return MHD_get_daemon_info(impl_->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
-}
+int64_t HttpServer::connections() const { return impl_->connected; }
 
 void HttpServer::flush(std::chrono::milliseconds limit) {
   const auto end = std::chrono::steady_clock::now() + limit;

@@ -17,10 +17,12 @@ struct MHD_Connection;
 namespace spectra::server {
 
 struct HttpRequest {
-  std::string method, path;   ///< path without the query
-  std::string authorization;  ///< header; "" = none
-  std::string origin;         ///< header; "" = none
-  std::string body;
+  std::string method, path;    ///< path without the query
+  std::string authorization;   ///< header; "" = none
+  std::string origin;          ///< header; "" = none
+  std::string host;            ///< header
+  std::string wanted_headers;  ///< header Access-Control-Request-Headers; "" = none
+  std::string body;            ///< until the handler returns
 };
 
 using Headers = std::map<std::string, std::string>;
@@ -43,6 +45,7 @@ class Exchange {
  private:
   friend class HttpServer;
 
+  bool append(std::string_view piece);
   void wake();   // under the lock
   void leave();  // the client left
 
@@ -52,6 +55,8 @@ class Exchange {
   bool dispatched_ = false;  // the handler has seen it
   bool suspended_ = false;   // libmicrohttpd waits for wake()
   bool watched_ = false;
+  bool wanted_ = true;                  // its body
+  bool crowded_ = false;                // its body found no room
   bool gone_ = false;                   // the client left
   bool begun_ = false, ended_ = false;  // the answer
   bool streamed_ = false;
@@ -60,12 +65,16 @@ class Exchange {
   Headers headers_;
   std::string pending_;  // of the body, not yet taken
   size_t taken_ = 0;     // bytes of pending_
+  size_t most_unread_ = 0;
+  size_t received_ = 0;  // bytes of the body
   std::function<void()> left_;
 };
 
 struct HttpLimits {
-  size_t header_bytes = 32 << 10;  ///< memory of a connection
-  size_t body_bytes = 8 << 20;     ///< larger: 413, or a closed connection where the length was not announced
+  size_t header_bytes = 32 << 10;     ///< memory of a connection
+  size_t body_bytes = 8 << 20;        ///< larger: 413, or a closed connection where the length was not announced
+  size_t all_body_bytes = 256 << 20;  ///< of all requests being received; beyond: 503
+  size_t unread_bytes = 16 << 20;     ///< of an answer; a client that leaves more unread counts as gone
   unsigned connections = 8192;
   std::chrono::seconds request_time{60};  ///< from the connection, or the last answer, to the last byte of the next request
   std::chrono::seconds idle_time{60};     ///< without a byte moved while an answer is sent
@@ -76,11 +85,16 @@ class HttpServer {
   /// Called by the thread of the sockets, which it must not hold up; must not throw.
   using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
-  /// Called when an answer was sent, or (status 0) the client left before. `seconds`: since its request was complete.
+  /// Called when an answer was sent, or (status 0) the client left before. `seconds`: since its request was complete; 0 where it
+  /// never was.
   using Answered = std::function<void(const HttpRequest&, int status, double seconds)>;
 
-  /// Listens. `host`: an address or a name; `port` 0 = any free one. Throws Error where it cannot.
-  HttpServer(const std::string& host, int port, const HttpLimits& limits, Handler handler, Answered answered);
+  /// Whether the body of a request is to be read, by its headers; others are passed on without it.
+  using WantsBody = std::function<bool(const HttpRequest&)>;
+
+  /// Listens: clients wait until start(). `host`: an address or a name; `port` 0 = any free one. Throws Error where it cannot.
+  HttpServer(const std::string& host, int port, const HttpLimits& limits);
+  void start(Handler handler, Answered answered, WantsBody wants_body = nullptr);
   /// Closes all connections.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

@@ -43,16 +43,31 @@ std::string endpoint_of(const std::string& path) {
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+const char* method_of(const std::string& path) {
+  for (const Route& route : kRoutes)
+    if (path == route.path && std::string_view(route.method) == "POST") return "POST";
+  return "GET, HEAD";
+}
+
+/// A client chooses its method's name: others are not printed.
+std::string known_method(const std::string& method) {
+  for (const char* known : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+    if (method == known) return method;
+  return "other";
+}
+
 bool is_get(const HttpRequest& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 }  // namespace
 
 Server::Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOptions& options)
     : options_(options), models_(std::move(models)) {
-  for (size_t i = 0; i < models_.size(); ++i) {
+  for (size_t i = 0; i < models_.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (models_[i]->name == models_[j]->name)
         throw Error(Exit::kUsage, fmt::format("two models are named {}", models_[i]->name), "name them: NAME=DIRECTORY");
+  http_ = std::make_unique<HttpServer>(options.host, options.port, options.http);
+  for (size_t i = 0; i < models_.size(); ++i)
     cards_.push_back(std::async(std::launch::async, [model = models_[i].get()] {
                        try {
                          return dump(model_card(*model));
@@ -61,11 +76,10 @@ Server::Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOpt
                          return dump(model_entry(*model));
                        }
                      }).share());
-  }
   scheduler_ = std::make_unique<Scheduler>(models_, metrics_, options.max_waiting);
-  http_ = std::make_unique<HttpServer>(
-      options.host, options.port, options.http, [this](const Handle& exchange) { handle(exchange); },
-      [this](const HttpRequest& request, int status, double seconds) { answered(request, status, seconds); });
+  http_->start([this](const Handle& exchange) { handle(exchange); },
+               [this](const HttpRequest& request, int status, double seconds) { answered(request, status, seconds); },
+               [this](const HttpRequest& request) { return from_here(request) && has_key(request); });
 }
 
 Server::~Server() {
@@ -103,6 +117,7 @@ void Server::handle(const Handle& exchange) {
     Headers h = headers(kJson);
     if (error.status == 429 || error.status == 503) h["Retry-After"] = "1";
     if (error.status == 401) h["WWW-Authenticate"] = "Bearer";
+    if (error.status == 405) h["Allow"] = method_of(exchange->request().path);
     exchange->reply(error.status, error_json(error), std::move(h));
   } catch (const std::exception& error) {
     log_warning("{} failed: {}", endpoint_of(exchange->request().path), error.what());
@@ -110,11 +125,23 @@ void Server::handle(const Handle& exchange) {
   }
 }
 
+/// Not from a page of another site: browsers send some requests (of type text/plain) without asking first.
+bool Server::from_here(const HttpRequest& request) const {
+  const std::string& origin = request.origin;
+  if (origin.empty() || options_.cors == "*" || origin == options_.cors) return true;
+  const size_t scheme = origin.find("://");
+  return scheme != std::string::npos && origin.substr(scheme + 3) == request.host;
+}
+
 /// Compares digests, so that the time it takes tells nothing of the key.
-void Server::check_key(const HttpRequest& request) const {
-  if (options_.api_key.empty()) return;
+bool Server::has_key(const HttpRequest& request) const {
+  if (options_.api_key.empty()) return true;
   const std::string wanted = sha256("Bearer " + options_.api_key), given = sha256(request.authorization);
-  if (CRYPTO_memcmp(wanted.data(), given.data(), wanted.size()) != 0)
+  return CRYPTO_memcmp(wanted.data(), given.data(), wanted.size()) == 0;
+}
+
+void Server::check_key(const HttpRequest& request) const {
+  if (!has_key(request))
     throw ApiError(401, request.authorization.empty() ? "an API key is wanted: Authorization: Bearer KEY" : "the API key is wrong",
                    "", "invalid_api_key");
 }
@@ -125,13 +152,15 @@ void Server::route(const Handle& exchange) {
   if (request.method == "OPTIONS" && !options_.cors.empty()) {
     Headers h = headers(nullptr);
     h["Access-Control-Allow-Methods"] = "GET, POST";
-    h["Access-Control-Allow-Headers"] = "Authorization, Content-Type";
+    h["Access-Control-Allow-Headers"] = request.wanted_headers.empty() ? "Authorization, Content-Type" : request.wanted_headers;
     h["Access-Control-Max-Age"] = "600";
     return exchange->reply(204, "", std::move(h));
   }
+  if (!from_here(request))
+    throw ApiError(403, "pages of other sites may not call this server; --cors names one that may", "", "origin_not_allowed");
   for (const Route& r : kRoutes) {
     if (path != r.path || request.method == r.method || (is_get(request) && std::string_view(r.method) == "GET")) continue;
-    throw ApiError(405, fmt::format("{} takes {}, not {}", path, r.method, request.method));
+    throw ApiError(405, fmt::format("{} takes {}, not {}", path, r.method, known_method(request.method)));
   }
   if (path == "/health") {
     if (draining_) throw ApiError(503, "the server is shutting down", "", "shutting_down");
@@ -180,9 +209,11 @@ void Server::complete(const Handle& exchange, bool chat) {
 void Server::tokenize(const Handle& exchange) {
   const Fields body = Fields::parse(exchange->request().body);
   const ServedModel& model = *models_[model_of(body.text("model", ""))];
-  const char* field = body.has("content") ? "content" : "prompt";
+  const bool content = body.has("content");  // llama.cpp's form of the request; the other one is vLLM's
+  const char* field = content ? "content" : "prompt";
   if (!body.has(field)) body.fail("prompt", "is missing");
-  const std::vector<int32_t> ids = encode(body.text(field, ""), model, body.boolean("add_special_tokens", true), field);
+  const bool special = content ? body.boolean("add_special", false) : body.boolean("add_special_tokens", true);
+  const std::vector<int32_t> ids = encode(body.text(field, ""), model, special, field);
   exchange->reply(200, dump({{"count", ids.size()}, {"max_model_len", model.context}, {"tokens", ids}}), headers(kJson));
 }
 
@@ -191,8 +222,8 @@ void Server::detokenize(const Handle& exchange) {
   const ServedModel& model = *models_[model_of(body.text("model", ""))];
   if (!body.has("tokens")) body.fail("tokens", "is missing");
   const std::vector<int32_t> ids = body.ids("tokens");
-  exchange->reply(200, dump({{"prompt", text::sanitize_utf8(model.tokenizer.decode({ids.begin(), ids.end()}, true))}}),
-                  headers(kJson));
+  const std::string text = text::sanitize_utf8(model.tokenizer.decode({ids.begin(), ids.end()}, true));
+  exchange->reply(200, dump({{"prompt", text}, {"content", text}}), headers(kJson));
 }
 
 void Server::tokenizer_info(const Handle& exchange) {
@@ -231,7 +262,7 @@ void Server::show_metrics(const Handle& exchange) {
 void Server::answered(const HttpRequest& request, int status, double seconds) {
   const int code = status == 0 ? kClientLeft : status;
   metrics_.answered(endpoint_of(request.path), code);
-  if (options_.log_requests) log_info("{} {} {} {:.3f} s", request.method, endpoint_of(request.path), code, seconds);
+  if (options_.log_requests) log_info("{} {} {} {:.3f} s", known_method(request.method), endpoint_of(request.path), code, seconds);
 }
 
 }  // namespace spectra::server

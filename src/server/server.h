@@ -54,6 +54,8 @@ class Server {
   void show_model(const Handle& exchange, const std::string& name);
   void show_metrics(const Handle& exchange);
   void answered(const HttpRequest& request, int status, double seconds);
+  bool from_here(const HttpRequest& request) const;
+  bool has_key(const HttpRequest& request) const;
   void check_key(const HttpRequest& request) const;
   size_t model_of(const std::string& name) const;
   Headers headers(const char* type) const;

@@ -25,7 +25,7 @@ Watcher::Watcher(std::chrono::milliseconds request_time)
   if (epoll_ < 0 || wake_ < 0) throw io_error("watch sockets", "epoll");
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = wake_;
+  event.data.u64 = static_cast<uint64_t>(wake_);
   ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
   thread_ = std::thread([this] { run(); });
 }
@@ -37,13 +37,22 @@ Watcher::~Watcher() {
   ::close(wake_);
 }
 
+/// One event when the client ends its sending side, also where it already has.
+void Watcher::arm(int socket, Connection& connection) {
+  epoll_event event{};
+  event.events = EPOLLRDHUP | EPOLLONESHOT;
+  const bool added = std::exchange(connection.watch, ++watches_) != 0;
+  event.data.u64 = uint64_t{connection.watch} << 32 | static_cast<uint32_t>(socket);
+  ::epoll_ctl(epoll_, added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
+}
+
 void Watcher::reading(int socket) {
   const std::lock_guard lock(mutex_);
   Connection& c = connections_[socket];
   c.deadline = Clock::now() + request_time_;
-  if (!c.left) return;
   c.left = nullptr;
-  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
+  c.ended = false;
+  arm(socket, c);
 }
 
 void Watcher::answering(int socket) {
@@ -53,19 +62,14 @@ void Watcher::answering(int socket) {
 
 void Watcher::watch(int socket, Call left) {
   const std::lock_guard lock(mutex_);
-  connections_[socket].left = std::move(left);
-  epoll_event event{};
-  event.events = EPOLLRDHUP | EPOLLONESHOT;
-  event.data.fd = socket;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
+  Connection& c = connections_[socket];
+  c.left = std::move(left);
+  arm(socket, c);
 }
 
 void Watcher::closed(int socket) {
   const std::lock_guard lock(mutex_);
-  const auto found = connections_.find(socket);
-  if (found == connections_.end()) return;
-  if (found->second.left) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
-  connections_.erase(found);
+  if (connections_.erase(socket) > 0) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
 }
 
 void Watcher::leave_all() {
@@ -84,9 +88,26 @@ void Watcher::drop_slow() {
   const auto now = Clock::now();
   for (auto& [socket, c] : connections_) {
     if (now < c.deadline) continue;
-    ::shutdown(socket, SHUT_RDWR);
-    c.deadline = Clock::time_point::max();
+    // Wakes libmicrohttpd, which reads what is there and then the end; an answer can still be sent.
+    ::shutdown(socket, c.ended ? SHUT_RD : SHUT_RDWR);
+    c.deadline = c.ended ? now : Clock::time_point::max();
   }
+}
+
+void Watcher::happened(uint64_t event) {
+  Call call;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = connections_.find(static_cast<int>(event & 0xffffffff));
+    if (found == connections_.end() || found->second.watch != event >> 32) return;
+    Connection& c = found->second;
+    call = c.left;
+    if (!call && c.deadline != Clock::time_point::max()) {
+      c.ended = true;
+      c.deadline = Clock::now() + std::chrono::milliseconds(kSweepMs);
+    }
+  }
+  if (call) call();
 }
 
 void Watcher::run() {
@@ -96,14 +117,8 @@ void Watcher::run() {
     const int count = ::epoll_wait(epoll_, events, 64, kSweepMs);
     if (count < 0 && errno != EINTR) return;
     for (int i = 0; i < count; ++i) {
-      if (events[i].data.fd == wake_) return;
-      Call call;
-      {
-        const std::lock_guard lock(mutex_);
-        const auto found = connections_.find(events[i].data.fd);
-        if (found != connections_.end()) call = found->second.left;
-      }
-      if (call) call();
+      if (events[i].data.u64 == static_cast<uint64_t>(wake_)) return;
+      happened(events[i].data.u64);
     }
     if (Clock::now() - swept < std::chrono::milliseconds(kSweepMs)) continue;
     swept = Clock::now();

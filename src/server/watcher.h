@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What libmicrohttpd does not see: a client that closes its end while its answer is being made, and one that sends a byte now and
-// then for ever.
+// What libmicrohttpd does not see: a client that closes its end while its answer is being made or after half a request (its epoll
+// is edge-triggered: no event follows where the end came with the data), and one that sends a byte now and then for ever.
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -37,13 +37,18 @@ class Watcher {
   struct Connection {
     std::chrono::steady_clock::time_point deadline;  // of its request; max() = none
     Call left;
+    uint32_t watch = 0;  // number of the last arm(): an event of an earlier one is stale
+    bool ended = false;  // the client sends no more
   };
+  void arm(int socket, Connection& connection);
+  void happened(uint64_t event);
   void run();
   void drop_slow();
 
   const std::chrono::milliseconds request_time_;
   std::mutex mutex_;
   std::map<int, Connection> connections_;
+  uint32_t watches_ = 0;
   int epoll_, wake_;
   std::thread thread_;
 };

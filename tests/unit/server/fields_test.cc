@@ -40,6 +40,9 @@ TEST(Fields, Integers) {
     EXPECT_EQ(refused(fmt::format(R"({{"a": {}}})", good), read), "nothing") << good;
   for (const char* bad : {"-6", "1001", "3.5", "1e300", "\"3\"", "true", "[3]", "99999999999999999999"})
     EXPECT_EQ(refused(fmt::format(R"({{"a": {}}})", bad), read), "a") << bad;
+  const auto any = [](const Fields& f) { f.integer("a", 0, INT64_MIN, INT64_MAX); };
+  for (const char* bad : {"9223372036854775808", "18446744073709551615", "9223372036854775808.0", "-9223372036854777856.0"})
+    EXPECT_EQ(refused(fmt::format(R"({{"a": {}}})", bad), any), "a") << bad;
   const Fields large = Fields::parse(R"({"a": 9223372036854775807})");
   EXPECT_EQ(large.integer("a", 0, INT64_MIN, INT64_MAX), INT64_MAX);
 }

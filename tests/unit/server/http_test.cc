@@ -2,6 +2,7 @@
 #include "server/http.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@ class Client {
     EXPECT_EQ(::send(socket_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
   }
   ~Client() { ::close(socket_); }
+  void end() const { ::shutdown(socket_, SHUT_WR); }
   std::string read() const {
     std::string all;
     char buffer[4096];
@@ -45,8 +47,8 @@ void ignore(const HttpRequest&, int, double) {}
 TEST(Http, AnswersFromOtherThreads) {
   std::vector<std::thread> threads;
   {
-    HttpServer server(
-        "127.0.0.1", 0, {},
+    HttpServer server("127.0.0.1", 0, {});
+    server.start(
         [&](std::shared_ptr<Exchange> e) {
           threads.emplace_back([e] {
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -62,8 +64,8 @@ TEST(Http, AnswersFromOtherThreads) {
 
 TEST(Http, StreamsInPieces) {
   std::thread writer;
-  HttpServer server(
-      "127.0.0.1", 0, {},
+  HttpServer server("127.0.0.1", 0, {});
+  server.start(
       [&](std::shared_ptr<Exchange> e) {
         e->begin({{"Content-Type", "text/plain"}});
         writer = std::thread([e] {
@@ -89,8 +91,8 @@ TEST(Http, TellsWhenTheClientLeft) {
   std::condition_variable changed;
   bool left = false;
   std::atomic<int> status = -1;
-  HttpServer server(
-      "127.0.0.1", 0, {},
+  HttpServer server("127.0.0.1", 0, {});
+  server.start(
       [&](const std::shared_ptr<Exchange>& e) {
         e->on_disconnect([&] {
           const std::lock_guard lock(mutex);
@@ -110,8 +112,8 @@ TEST(Http, EndsWithAnswersUnderWay) {
   std::vector<std::shared_ptr<Exchange>> open;
   std::mutex mutex;
   std::atomic<int> count = 0;
-  auto server = std::make_unique<HttpServer>(
-      "127.0.0.1", 0, HttpLimits(),
+  auto server = std::make_unique<HttpServer>("127.0.0.1", 0, HttpLimits());
+  server->start(
       [&](std::shared_ptr<Exchange> e) {
         if (e->request().path == "/stream") e->begin({});
         const std::lock_guard lock(mutex);
@@ -125,6 +127,73 @@ TEST(Http, EndsWithAnswersUnderWay) {
   a.read();
   b.read();
   for (const auto& e : open) e->write("nobody hears it");
+}
+
+TEST(Http, ClientsWaitUntilItStarts) {
+  HttpServer server("127.0.0.1", 0, {});
+  const Client early(server.port(), request("/"));
+  server.start([](const std::shared_ptr<Exchange>& e) { e->reply(200, "now", {}); }, ignore);
+  EXPECT_EQ(body_of(early.read()), "now");
+}
+
+TEST(Http, HalfARequestAndItsEndAreClosedSoon) {
+  std::atomic<int> status = -1;
+  HttpServer server("127.0.0.1", 0, {.request_time = std::chrono::seconds(600), .idle_time = std::chrono::seconds(600)});
+  server.start([](const std::shared_ptr<Exchange>& e) { e->reply(200, "whole", {}); },
+               [&](const HttpRequest&, int s, double) { status = s; });
+  for (const char* part : {"", "GET / HT", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"}) {
+    const Client half(server.port(), part);
+    half.end();
+    EXPECT_EQ(half.read(), "");  // or this test never ends
+  }
+  EXPECT_EQ(status, 0);  // a body that was cut
+  const Client whole(server.port(), request("/"));
+  whole.end();
+  EXPECT_EQ(body_of(whole.read()), "whole");
+}
+
+TEST(Http, ClientsThatDoNotReadAreDropped) {
+  std::atomic<bool> left = false;
+  std::thread writer;
+  HttpServer server("127.0.0.1", 0, {.unread_bytes = 1 << 20});
+  server.start(
+      [&](const std::shared_ptr<Exchange>& e) {
+        e->begin({});
+        e->on_disconnect([&] { left = true; });
+        writer = std::thread([e, &left] {
+          const std::string piece(1 << 16, 'x');
+          for (int i = 0; i < 4000 && !left; ++i) e->write(piece);  // 260 MB, more than sockets buffer
+        });
+      },
+      ignore);
+  {
+    const Client client(server.port(), request("/"));
+    while (!left) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  writer.join();
+}
+
+TEST(Http, BodiesHaveOneBudgetAndSomeAreNotRead) {
+  HttpServer server("127.0.0.1", 0, {.all_body_bytes = 100});
+  std::atomic<size_t> seen = 0;
+  server.start(
+      [&](const std::shared_ptr<Exchange>& e) {
+        seen = e->request().body.size();
+        e->reply(200, "taken", {});
+      },
+      ignore, [](const HttpRequest& r) { return r.path != "/unwanted"; });
+  const auto post = [&](const std::string& path, size_t size) {
+    return Client(server.port(), fmt::format("POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+                                             path, size, std::string(size, 'b')))
+        .read();
+  };
+  for (int i = 0; i < 3; ++i) {  // what is answered gives its place back
+    EXPECT_EQ(body_of(post("/", 80)), "taken");
+    EXPECT_EQ(seen, 80);
+    EXPECT_NE(post("/", 101).find(" 503 "), std::string::npos);
+  }
+  EXPECT_EQ(body_of(post("/unwanted", 5000)), "taken");
+  EXPECT_EQ(seen, 0);
 }
 
 }  // namespace
