@@ -149,6 +149,7 @@ void Batcher::take_orders() {
 bool Batcher::step() {
   take_orders();
   plan();
+  totals_.step_texts = std::count_if(running_.begin(), running_.end(), [](const auto& r) { return r->count > 0; });
   if (!batch_.tokens.empty()) {
     const Output output = engine_.forward(batch_);
     totals_.computed_tokens += static_cast<int64_t>(batch_.tokens.size());

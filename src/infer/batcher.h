@@ -78,6 +78,7 @@ class Batcher {
     int64_t computed_tokens = 0;          ///< that went through the model, since the start
     int64_t reused_tokens = 0;            ///< whose pages were taken over instead
     int64_t generated_tokens = 0;
+    int64_t step_texts = 0;  ///< requests that had a part in the last step
   };
 
   /// The engine's other sequences must leave it pages enough, and no one else may call it between submit and the end of a request.

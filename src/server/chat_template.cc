@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "format/strict_json.h"
 #include "server/api_error.h"
 #include "server/jinja/template.h"
@@ -55,14 +56,18 @@ std::string content_of(const nlohmann::json& message, size_t index) {
 }
 
 /// [{role, content}], contents as strings.
-Json read_messages(const nlohmann::json& messages) {
+Json read_messages(const nlohmann::json& messages, size_t most_bytes) {
   if (!messages.is_array() || messages.empty() || messages.size() > kMostMessages)
     throw ApiError(400, fmt::format("messages: expected an array of 1 to {} messages", kMostMessages), "messages");
   Json result = Json::array();
+  size_t bytes = 0;
   for (size_t i = 0; i < messages.size(); ++i) {
     const nlohmann::json& m = messages[i];
     if (!m.is_object() || !m.contains("role") || !m["role"].is_string()) refuse(i, "expected an object with role and content");
-    result.push_back({{"role", m["role"].get<std::string>()}, {"content", content_of(m, i)}});
+    std::string content = content_of(m, i);
+    if ((bytes += content.size()) > most_bytes)
+      throw ApiError(400, "messages: more text than the context can hold", "messages", "context_length_exceeded");
+    result.push_back({{"role", m["role"].get<std::string>()}, {"content", std::move(content)}});
   }
   return result;
 }
@@ -93,21 +98,23 @@ ChatTemplate ChatTemplate::load(const fs::path& directory) {
   const fs::path path = directory / "tokenizer_config.json";
   if (!fs::exists(path)) return result;
   const nlohmann::json config = format::parse_json_object(read_file(path), path.string());
-  const std::string source = source_of(config);
+  const fs::path file = directory / "chat_template.jinja";  // newer models have it beside, and it counts
+  const std::string source = fs::exists(file) ? read_file(file) : source_of(config);
   if (source.empty()) return result;
   result.bos_ = special(config, "bos_token");
   result.eos_ = special(config, "eos_token");
   try {
     result.template_ = std::make_shared<jinja::Template>(source);
   } catch (const jinja::TemplateError& error) {
-    throw bad_input(fmt::format("{}: chat_template: {}", path.string(), error.what()),
-                    "remove chat_template to get the plain form of a base model");
+    result.unsupported_ = error.what();
+    log_warning("{}: chat_template: {}; chats will be refused", fs::exists(file) ? file.string() : path.string(), error.what());
   }
   return result;
 }
 
-RenderedChat ChatTemplate::render(const nlohmann::json& messages) const {
-  const Json list = read_messages(messages);
+RenderedChat ChatTemplate::render(const nlohmann::json& messages, size_t most_bytes) const {
+  const Json list = read_messages(messages, most_bytes);
+  if (!unsupported_.empty()) throw ApiError(400, "the model's chat template is not supported: " + unsupported_, "messages");
   if (plain()) return render_plainly(list);
   try {
     const Json variables = {{"messages", list}, {"add_generation_prompt", true}, {"bos_token", bos_}, {"eos_token", eos_}};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Messages of a chat as one prompt: by the Jinja template of tokenizer_config.json, or plainly for base models, which have none.
+// Messages of a chat as one prompt: by the Jinja template of chat_template.jinja or tokenizer_config.json, or plainly for base
+// models, which have none.
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -22,21 +23,22 @@ class Template;
 
 class ChatTemplate {
  public:
-  /// Reads `chat_template` of tokenizer_config.json. Throws Error where it uses what jinja/template.h does not have.
+  /// Where the template uses what jinja/template.h does not have, warns; render() then refuses.
   static ChatTemplate load(const fs::path& directory);
 
-  bool plain() const { return template_ == nullptr; }
+  bool plain() const { return template_ == nullptr && unsupported_.empty(); }
 
   /// `messages`: [{"role": "system" | "user" | "assistant" | ..., "content": "..." or [{"type": "text", "text": "..."}]}]. Throws
-  /// ApiError (400) naming the message that is wrong, or what the template refuses.
+  /// ApiError (400) naming the message that is wrong, or what the template refuses, and where contents exceed `most_bytes`.
   ///
   /// Without a template: each system message and a blank line, each other one as "User: ..." or "Assistant: ..." and a blank line,
   /// then "Assistant:". The text ends before the next "\n\nUser:".
-  RenderedChat render(const nlohmann::json& messages) const;
+  RenderedChat render(const nlohmann::json& messages, size_t most_bytes) const;
 
  private:
   std::shared_ptr<const jinja::Template> template_;
   std::string bos_, eos_;
+  std::string unsupported_;  // why there is no template_ though the model has one
 };
 
 }  // namespace spectra::server

@@ -40,10 +40,6 @@ double mean_logprob(const Choice& choice) {
   return choice.tokens.empty() ? 0 : sum / static_cast<double>(choice.tokens.size());
 }
 
-int64_t code_points(const std::string& text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-}
-
 }  // namespace
 
 Completion::Completion(CompletionRequest request, const ServedModel& model, ModelMetrics& metrics,
@@ -56,8 +52,12 @@ Completion::Completion(CompletionRequest request, const ServedModel& model, Mode
       id_(random_id(request_.chat ? "chatcmpl-" : "cmpl-")),
       created_(unix_time()),
       choices_(static_cast<size_t>(request_.choices()), Choice(request_.stops)) {
-  for (size_t i = 0; i < choices_.size() && !request_.echo; ++i)
-    choices_[i].offset = code_points(prompt_of(static_cast<int64_t>(i)).text);
+  for (size_t i = 0; i < choices_.size() && request_.logprobs >= 0; ++i) {
+    const Prompt& prompt = prompt_of(static_cast<int64_t>(i));
+    int64_t& offset = choices_[i].offset = code_points(prompt.text);
+    for (const int32_t id : prompt.ids)
+      if (request_.echo) offset -= code_points(token_bytes(model_.tokenizer, id));
+  }
 }
 
 infer::Request Completion::request(int64_t text) {
@@ -66,13 +66,15 @@ infer::Request Completion::request(int64_t text) {
   infer::Request r;
   r.prompt = prompt.ids;
   r.max_tokens = std::min(request_.max_tokens, model_.context - static_cast<int64_t>(prompt.ids.size()) + 1);
-  r.sampling = request_.sampling_of(text % request_.best_of);
+  r.sampling = request_.sampling_of(text);
   r.stop_ids = request_.stop_ids;
   r.logprobs = request_.best_of > request_.n ? std::max<int64_t>(request_.logprobs, 0) : request_.logprobs;
   if (request_.echo && request_.logprobs >= 0) r.score_from = 1;
   r.on_start = [self, text] {
     Choice& c = self->choices_[static_cast<size_t>(text)];
-    if (!std::exchange(c.started, true)) self->metrics_.queued(self->clock_.seconds());
+    if (std::exchange(c.started, true)) return;
+    self->metrics_.queued(self->clock_.seconds());
+    if (text % self->request_.best_of == 0) self->metrics_.prompt(static_cast<int64_t>(self->prompt_of(text).ids.size()));
   };
   r.on_prompt = [self, text](const std::vector<Token>& scores) {
     self->choices_[static_cast<size_t>(text)].prompt_scores = scores;
@@ -82,6 +84,7 @@ infer::Request Completion::request(int64_t text) {
 }
 
 bool Completion::take(int64_t text, const Token& token) {
+  if (failed_) return false;
   Choice& c = choices_[static_cast<size_t>(text)];
   const double now = clock_.seconds();
   if (c.tokens.empty())
@@ -104,8 +107,8 @@ void Completion::finished(int64_t text, const infer::Finished& how) {
   c.reason = how.reason;
   ++ended_;
   try {
-    metrics_.finished(clock_.seconds(), finish_reason_name(how.reason));
-    metrics_.tokens(static_cast<int64_t>(prompt_of(text).ids.size()), c.generated);
+    metrics_.text_finished(finish_reason_name(how.reason), c.generated);
+    if (ended_ == texts()) metrics_.request_finished(clock_.seconds());
     if (how.reason == FinishReason::kFailed) return fail(how.error);
     if (how.reason == FinishReason::kInterrupted)
       return fail(std::make_exception_ptr(ApiError(503, "the request was interrupted", "", "interrupted")));
@@ -147,8 +150,11 @@ void Completion::send_role(int64_t text) {
   Choice& c = choices_[static_cast<size_t>(text)];
   if (!request_.chat || std::exchange(c.role_sent, true)) return;
   Json chunk = envelope("chat.completion.chunk");
-  chunk["choices"] =
-      Json::array({{{"index", index_of(text)}, {"delta", {{"role", "assistant"}, {"content", ""}}}, {"finish_reason", nullptr}}});
+  chunk["choices"] = Json::array({{{"index", index_of(text)},
+                                   {"delta", {{"role", "assistant"}, {"content", ""}}},
+                                   {"logprobs", nullptr},
+                                   {"finish_reason", nullptr}}});
+  if (request_.include_usage) chunk["usage"] = nullptr;
   event(chunk);
 }
 

@@ -30,6 +30,9 @@ uint64_t random_seed() {
   return (static_cast<uint64_t>(device()) << 32) | device();
 }
 
+/// Longer texts cannot fit the context.
+size_t most_bytes(const ServedModel& model) { return static_cast<size_t>(model.context) * kMostTokenBytes; }
+
 std::vector<std::string> read_stops(const Fields& body) {
   const nlohmann::json* value = body.find("stop");
   std::vector<std::string> stops;
@@ -67,7 +70,7 @@ infer::Sampling read_sampling(const Fields& body, int64_t vocab) {
   s.temperature = body.number("temperature", 1, 0, 100);
   s.top_p = body.number("top_p", 1, 0, 1);
   if (s.top_p == 0) body.fail("top_p", "must be above 0");
-  s.top_k = std::max<int64_t>(body.integer("top_k", 0, -1, vocab), 0);
+  s.top_k = std::clamp<int64_t>(body.integer("top_k", 0, -1, std::numeric_limits<int64_t>::max()), 0, vocab);
   s.min_p = body.number("min_p", 0, 0, 1);
   s.presence_penalty = body.number("presence_penalty", 0, -2, 2);
   s.frequency_penalty = body.number("frequency_penalty", 0, -2, 2);
@@ -94,6 +97,7 @@ CompletionRequest read_common(const Fields& body, const ServedModel& model) {
     for (const int32_t id : {model.tokenizer.eos(), model.tokenizer.bos()})
       if (id >= 0) r.stop_ids.push_back(id);
   r.sampling = read_sampling(body, model.tokenizer.vocab_size());
+  r.seeded = body.has("seed");
   return r;
 }
 
@@ -145,12 +149,12 @@ void check_lengths(CompletionRequest& r, const ServedModel& model, const char* f
 
 infer::Sampling CompletionRequest::sampling_of(int64_t k) const {
   infer::Sampling s = sampling;
-  s.seed += static_cast<uint64_t>(k);
+  s.seed += static_cast<uint64_t>(seeded ? k % best_of : k);
   return s;
 }
 
 std::vector<int32_t> encode(const std::string& text, const ServedModel& model, bool add_bos, const std::string& field) {
-  if (text.size() > static_cast<size_t>(model.context) * kMostTokenBytes)
+  if (text.size() > most_bytes(model))
     throw ApiError(400, fmt::format("{} bytes of text are more than the context of {} tokens can hold", text.size(), model.context),
                    field, "context_length_exceeded");
   const std::vector<uint32_t> ids = model.tokenizer.encode(text);
@@ -184,7 +188,7 @@ CompletionRequest read_chat(const Fields& body, const ServedModel& model) {
   if (!logprobs) r.logprobs = -1;
   const nlohmann::json* messages = body.find("messages");
   if (messages == nullptr) body.fail("messages", "is missing");
-  const RenderedChat chat = model.chat.render(*messages);
+  const RenderedChat chat = model.chat.render(*messages, most_bytes(model));
   r.prompts = {{encode(chat.text, model, !chat.begins_itself, "messages"), chat.text}};
   r.stops.insert(r.stops.end(), chat.stops.begin(), chat.stops.end());
   const int64_t left = model.context - static_cast<int64_t>(r.prompts[0].ids.size());

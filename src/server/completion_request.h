@@ -28,9 +28,11 @@ struct CompletionRequest {
   std::vector<std::string> stops;
   std::vector<int32_t> stop_ids;  ///< EOS and BOS unless it is ignored, and the request's own
   infer::Sampling sampling;
+  bool seeded = false;
 
   int64_t choices() const { return static_cast<int64_t>(prompts.size()) * best_of; }
-  /// Of text `k` of a prompt: with the same seed another one each.
+  /// Of text `k` of all: another seed for each text of a prompt. A seed of the request's own gives the same texts for each equal
+  /// prompt.
   infer::Sampling sampling_of(int64_t k) const;
 };
 

@@ -15,10 +15,6 @@ constexpr double kNever = -9999;
 
 double written(float logprob) { return std::isfinite(logprob) ? static_cast<double>(logprob) : kNever; }
 
-int64_t code_points(const std::string& bytes) {
-  return std::count_if(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-}
-
 Json chat_entry(const text::Tokenizer& tokenizer, int32_t id, float logprob) {
   const std::string bytes = token_bytes(tokenizer, id);
   Json list = Json::array();
@@ -27,6 +23,10 @@ Json chat_entry(const text::Tokenizer& tokenizer, int32_t id, float logprob) {
 }
 
 }  // namespace
+
+int64_t code_points(const std::string& text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+}
 
 std::string token_bytes(const text::Tokenizer& tokenizer, int32_t id) {
   const auto token = static_cast<uint32_t>(id);
@@ -42,7 +42,7 @@ Json legacy_logprobs(const text::Tokenizer& tokenizer, const ScoredText& text, b
     tokens.push_back(name(id));
     logprobs.push_back(std::move(logprob));
     tops.push_back(std::move(top));
-    offsets.push_back(offset);
+    offsets.push_back(std::max<int64_t>(offset, 0));
     offset += code_points(token_bytes(tokenizer, id));
   };
   if (text.first >= 0) add(text.first, nullptr, nullptr);

@@ -20,10 +20,14 @@ struct ScoredText {
 
 /// The completions protocol: four arrays side by side, {tokens, token_logprobs, top_logprobs, text_offset}; a token's own logprob
 /// is also among its top ones. -inf is written -9999. `offset`: code points of the text before, and then of all of it.
+/// `offset` below 0: what is before the text, as a BOS or a space that it does not show, is at 0.
 Json legacy_logprobs(const text::Tokenizer& tokenizer, const ScoredText& text, bool ids_as_tokens, int64_t& offset);
 
 /// The chat protocol: {"content": [{token, logprob, bytes, top_logprobs}]}.
 Json chat_logprobs(const text::Tokenizer& tokenizer, std::span<const infer::Token> tokens);
+
+/// Code points of UTF-8.
+int64_t code_points(const std::string& text);
 
 /// What a token adds to a text, a special one its name.
 std::string token_bytes(const text::Tokenizer& tokenizer, int32_t id);  ///< may be a part of a character

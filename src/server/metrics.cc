@@ -57,19 +57,22 @@ void ModelMetrics::next_token(double seconds) {
   const std::lock_guard lock(mutex_);
   between_.observe(seconds);
 }
-void ModelMetrics::finished(double seconds, const char* reason) {
+void ModelMetrics::text_finished(const char* reason, int64_t generated) {
+  const std::lock_guard lock(mutex_);
+  ++finished_[reason];
+  generated_tokens_ += generated;
+}
+void ModelMetrics::request_finished(double seconds) {
   const std::lock_guard lock(mutex_);
   request_.observe(seconds);
-  ++finished_[reason];
 }
 void ModelMetrics::step(int64_t running) {
   const std::lock_guard lock(mutex_);
   batch_.observe(static_cast<double>(running));
 }
-void ModelMetrics::tokens(int64_t prompt, int64_t generated) {
+void ModelMetrics::prompt(int64_t tokens) {
   const std::lock_guard lock(mutex_);
-  prompt_tokens_ += prompt;
-  generated_tokens_ += generated;
+  prompt_tokens_ += tokens;
 }
 
 ModelMetrics& Metrics::of(const std::string& model) {
@@ -112,8 +115,8 @@ std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t c
       out += fmt::format("{}{{{}}} {}\n", name, model_label(model), m.*value);
     }
   };
-  each_count("spectra_prompt_tokens_total", "Tokens of prompts of finished requests.", &ModelMetrics::prompt_tokens_);
-  each_count("spectra_generated_tokens_total", "Tokens generated for finished requests.", &ModelMetrics::generated_tokens_);
+  each_count("spectra_prompt_tokens_total", "Tokens of prompts whose texts began.", &ModelMetrics::prompt_tokens_);
+  each_count("spectra_generated_tokens_total", "Tokens of finished texts.", &ModelMetrics::generated_tokens_);
   family(out, "spectra_texts_finished_total", "counter", "Texts that ended, by reason.");
   for (const auto& [model, m] : models_) {
     const std::lock_guard model_lock(m.mutex_);

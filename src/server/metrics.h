@@ -37,9 +37,10 @@ class ModelMetrics {
   void queued(double seconds);
   void first_token(double seconds);
   void next_token(double seconds);
-  void finished(double seconds, const char* reason);
+  void text_finished(const char* reason, int64_t generated);
+  void request_finished(double seconds);
   void step(int64_t running);
-  void tokens(int64_t prompt, int64_t generated);
+  void prompt(int64_t tokens);  ///< one began
 
  private:
   friend class Metrics;

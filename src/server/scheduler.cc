@@ -98,7 +98,7 @@ bool Scheduler::turn(Lane& lane) {
   drop_cancelled(lane);
   feed(lane);
   const bool worked = lane.model.batcher.step();
-  if (worked) lane.metrics.step(lane.model.batcher.stats().running);
+  if (worked) lane.metrics.step(lane.model.batcher.stats().step_texts);
   return worked;
 }
 

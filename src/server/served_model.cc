@@ -36,13 +36,18 @@ int64_t seconds_of(const fs::path& path) {
   return std::chrono::duration_cast<std::chrono::seconds>(then.time_since_epoch()).count();
 }
 
+/// Of the "=" after a name; npos where `model` is a directory, whatever is in its name.
+size_t equals_of(const std::string& model) { return fs::exists(model) ? std::string::npos : model.find('='); }
+
 std::string name_of(const std::string& model) {
-  if (const size_t equals = model.find('='); equals != std::string::npos) return model.substr(0, equals);
-  return fs::weakly_canonical(model).filename().string();
+  const size_t equals = equals_of(model);
+  if (equals == 0)
+    throw Error(Exit::kUsage, fmt::format("\"{}\" has no name before the =", model), "give NAME=DIRECTORY or DIRECTORY");
+  return equals == std::string::npos ? fs::weakly_canonical(model).filename().string() : model.substr(0, equals);
 }
 
 fs::path path_of(const std::string& model) {
-  const size_t equals = model.find('=');
+  const size_t equals = equals_of(model);
   return equals == std::string::npos ? model : model.substr(equals + 1);
 }
 

@@ -26,12 +26,27 @@ seen.status = await status();
 seen.text = await page.textContent("#out");
 
 await page.hover("#out .token:nth-of-type(5)");
-seen.alternatives = await page.locator("#detail tr").count();
+seen.alternatives = await page.locator("#detail tbody tr").count();
 seen.hovered = await page.textContent("#detail .chosen");
 await picture("page-light");
 await page.focus("#out .token:nth-of-type(5)");
 await page.keyboard.press("ArrowRight");
 seen.moved = await page.textContent("#detail .chosen");
+
+await page.fill("#max_tokens", "1");
+await page.keyboard.press("Control+Enter");
+await page.waitForFunction(() => document.getElementById("status").textContent.startsWith("1 token"));
+seen.one = await status();
+await page.fill("#max_tokens", "60");
+await page.fill("#stop", "the");
+await page.keyboard.press("Control+Enter");
+await page.waitForFunction(() => document.getElementById("status").textContent.endsWith("ended by stop"));
+seen.before_stop = await page.textContent("#out");
+await page.fill("#stop", "");
+await page.fill("#temperature", "9");  // the form allows 5
+await page.keyboard.press("Control+Enter");
+seen.refused = await status();
+await page.fill("#temperature", "0");
 
 await page.selectOption("#model", "random");
 await page.waitForFunction(() => document.getElementById("card").textContent.includes("ternary"));

@@ -3,6 +3,7 @@
 """spectra serve: the protocol, on a really trained model."""
 import json
 import pathlib
+import shutil
 import subprocess
 import threading
 import time
@@ -106,6 +107,15 @@ class Serve(harness.Case):
         for name, top in list(zip(logprobs["tokens"], logprobs["top_logprobs"]))[1:]:
             self.assertIn(name, top)
             self.assertIn(len(top), (3, 4))
+        for prompt in ("Zoë went", [1, *self.server.json("/tokenize", {"prompt": "Zoë went", "add_special_tokens": False})["tokens"]]):
+            shown = self.complete(prompt=prompt, max_tokens=5, logprobs=0, echo=True)["choices"][0]
+            ends = [*shown["logprobs"]["text_offset"][1:], len(shown["text"])]
+            for token, begin, end in zip(shown["logprobs"]["tokens"], shown["logprobs"]["text_offset"], ends):
+                if "\ufffd" not in token and end > begin:
+                    self.assertEqual(token.strip(), shown["text"][begin:end].strip())
+            self.assertTrue(shown["text"][:ends[-6]].endswith("went"), shown)
+            streamed = self.server.events("/v1/completions", {"prompt": prompt, "max_tokens": 5, "temperature": 0, "logprobs": 0, "echo": True})
+            self.assertEqual([o for e in streamed for o in e["choices"][0]["logprobs"]["text_offset"]], shown["logprobs"]["text_offset"])
         only = self.complete(prompt="Zoë", max_tokens=0, logprobs=0, echo=True)["choices"][0]
         self.assertEqual(only["text"], "Zoë")
         self.assertEqual(only["logprobs"]["tokens"], logprobs["tokens"][:-2])
@@ -132,6 +142,12 @@ class Serve(harness.Case):
             best = sorted(all_texts, key=lambda c: -sum(c["logprobs"]["token_logprobs"]) / len(c["logprobs"]["token_logprobs"]))[:2]
             self.assertEqual(sorted(c["text"] for c in pair), sorted(c["text"] for c in best))
 
+    def test_equal_prompts_get_texts_of_their_own(self):
+        texts = [c["text"] for c in self.complete(prompt=["Tom"] * 4, max_tokens=30, temperature=1)["choices"]]
+        self.assertEqual(len(set(texts)), 4)
+        seeded = [c["text"] for c in self.complete(prompt=["Tom"] * 2, max_tokens=30, temperature=1, seed=5)["choices"]]
+        self.assertEqual(len(set(seeded)), 1)
+
     def test_penalties_and_biases(self):
         plain = self.complete(prompt="Tom", max_tokens=40, logprobs=0)["choices"][0]["logprobs"]["tokens"]
         changed = self.complete(prompt="Tom", max_tokens=40, logprobs=0, frequency_penalty=2)["choices"][0]["logprobs"]["tokens"]
@@ -154,6 +170,9 @@ class Serve(harness.Case):
         events = self.server.events("/v1/chat/completions", body)
         deltas = [e["choices"][0]["delta"] for e in events]
         self.assertEqual(deltas[0], {"role": "assistant", "content": ""})
+        for event in self.server.events("/v1/chat/completions", {**body, "stream_options": {"include_usage": True}})[:-1]:
+            self.assertIsNone(event["usage"])
+            self.assertIn("logprobs", event["choices"][0])
         self.assertEqual("".join(d.get("content", "") for d in deltas), choice["message"]["content"])
 
     def test_chat_template(self):
@@ -167,11 +186,22 @@ class Serve(harness.Case):
             plain = server.json("/v1/completions", {"prompt": "<user>Hi\n<bot>", "max_tokens": 9, "temperature": 0})
             self.assertEqual(text, plain["choices"][0]["text"])
         (model / "tokenizer_config.json").write_text(json.dumps({"chat_template": "a\n{% macro x() %}"}))
-        self.assert_bad_input("serve", model, "--port", 0, says=("tokenizer_config.json", "line 2", "macro"))
+        with Server(model) as server:  # completions go on
+            status, text, _ = server.call("/v1/chat/completions", chat)
+            self.assertEqual((status, "macro" in text), (400, True))
+            self.assertEqual(server.call("/v1/completions", {"prompt": "a", "max_tokens": 1})[0], 200)
+        self.assertIn("tokenizer_config.json: chat_template: line 2", server.log)
+        (model / "chat_template.jinja").write_text("{{ messages[0].content }}\n")  # counts more than tokenizer_config.json
+        with Server(model) as server:
+            text = server.json("/v1/chat/completions", {**chat, "messages": [{"role": "user", "content": "Tom"}]})["choices"][0]["message"]["content"]
+            self.assertEqual(text, server.json("/v1/completions", {"prompt": "Tom", "max_tokens": 9, "temperature": 0})["choices"][0]["text"])
 
     def test_tokens_there_and_back(self):
         ids = self.server.json("/tokenize", {"prompt": "Once upon", "add_special_tokens": False})["tokens"]
-        self.assertEqual(self.server.json("/detokenize", {"tokens": ids})["prompt"].strip(), "Once upon")
+        for name in ("prompt", "content"):
+            self.assertEqual(self.server.json("/detokenize", {"tokens": ids})[name].strip(), "Once upon")
+        for special, expected in ((None, ids), (False, ids), (True, [1, *ids])):  # as llama-server has it
+            self.assertEqual(self.server.json("/tokenize", {"content": "Once upon", "add_special": special})["tokens"], expected)
         self.assertEqual(self.server.json("/tokenize", {"prompt": "Once upon"})["tokens"], [1, *ids])
         info = self.server.json("/tokenizer_info")
         self.assertEqual((info["bos_token"], info["eos_token"]), ("<s>", "</s>"))
@@ -205,9 +235,19 @@ class Serve(harness.Case):
         before = self.server.metric("spectra_generated_tokens_total")
         self.complete(prompt="Tom", max_tokens=7)
         self.assertEqual(self.server.metric("spectra_generated_tokens_total") - before, 7)
+        names = ("spectra_prompt_tokens_total", "spectra_request_seconds_count", "spectra_texts_finished_total")
+        before = [self.server.metric(name) for name in names]
+        batches = self.server.metric("spectra_batch_texts_sum")
+        self.complete(prompt=["Tom", "Lily"], n=3, max_tokens=1)
+        prompts = sum(self.server.json("/tokenize", {"prompt": p})["count"] for p in ("Tom", "Lily"))
+        self.assertEqual([self.server.metric(name) - b for name, b in zip(names, before)], [prompts, 1, 6])
+        while self.server.metric("spectra_batch_texts_sum") < batches + 6:  # counted after the answer
+            time.sleep(0.01)
         text = self.server.call("/metrics")[1]
         for line in text.splitlines():
             self.assertRegex(line, r"^(# (HELP|TYPE) \w+ .+|\w+(\{[^}]*\})? [0-9.e+-]+)$")
+        if shutil.which("promtool") is None:
+            self.skipTest("promtool is not installed")
         check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
         self.assertEqual((check.returncode, check.stderr), (0, ""))
 
@@ -217,7 +257,7 @@ class Serve(harness.Case):
                              ("best_of", 10**12), ("logprobs", 21), ("logprobs", True), ("echo", 1), ("stream", "yes"), ("temperature", -1),
                              ("temperature", "hot"), ("top_p", 0), ("top_p", 2), ("top_k", -2), ("min_p", 3), ("seed", 0.5), ("stop", 5),
                              ("stop", ["a"] * 17), ("logit_bias", {"x": 1}), ("logit_bias", {"1": 200}), ("logit_bias", [1]), ("presence_penalty", 3),
-                             ("frequency_penalty", -3), ("repetition_penalty", 0), ("suffix", "end"), ("stream_options", {"include_usage": True}),
+                             ("seed", 2**63), ("frequency_penalty", -3), ("repetition_penalty", 0), ("suffix", "end"), ("stream_options", {"include_usage": True}),
                              ("stop_token_ids", [-1]), ("model", 3)]:
             status, text, _ = self.server.call("/v1/completions", {"prompt": "a", field: value})
             error = json.loads(text)["error"]
@@ -234,7 +274,12 @@ class Serve(harness.Case):
         self.assertEqual(self.server.call("/../../etc/passwd")[0], 404)
         self.assertEqual(self.server.call("/v1/models/nothing")[0], 404)
         self.assertEqual(self.server.call("/v1/completions")[0], 405)
-        self.assertEqual(self.server.call("/health", b"{}")[0], 405)
+        for path, body, allowed in (("/v1/completions", None, "POST"), ("/health", b"{}", "GET, HEAD")):
+            status, _, headers = self.server.call(path, body)
+            self.assertEqual((status, headers["Allow"]), (405, allowed))
+        for origin, expected in ((self.server.url, 200), ("http://other.example", 403), ("null", 403)):
+            headers = {"Origin": origin, "Content-Type": "text/plain"}
+            self.assertEqual(self.server.call("/v1/completions", {"prompt": "a", "max_tokens": 1}, headers)[0], expected, origin)
         status, _, headers = self.server.call("/")
         self.assertEqual(status, 200)
         self.assertIn("default-src 'self'", headers["Content-Security-Policy"])
@@ -267,7 +312,11 @@ class Options(harness.Case):
                 self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (200, "https://example.org"))
             for path in ("/health", "/", "/app.js"):
                 self.assertEqual(server.call(path)[0], 200)
-            self.assertEqual(server.call("/v1/completions", method="OPTIONS")[0], 204)
+            asked = "authorization, x-stainless-os"
+            status, _, headers = server.call("/v1/completions", method="OPTIONS", headers={"Access-Control-Request-Headers": asked})
+            self.assertEqual((status, headers["Access-Control-Allow-Headers"]), (204, asked))
+            for origin, expected in (("https://example.org", 200), ("https://example.com", 403)):
+                self.assertEqual(server.call("/health", headers={"Origin": origin})[0], expected)
         key.write_text("\n")
         self.assert_bad_input("serve", self.model, "--api-key-file", key, "--port", 0, says=("key.txt", "empty"))
 
@@ -276,6 +325,15 @@ class Options(harness.Case):
             for name in ("one", "two"):
                 self.assertEqual(server.json("/v1/completions", {"model": name, "prompt": "a", "max_tokens": 1})["model"], name)
         self.assert_bad_input("serve", self.model, self.model, "--port", 0, says=("stories", "NAME=DIRECTORY"), code=2)
+        self.assert_bad_input("serve", f"={self.model}", "--port", 0, says=("NAME=DIRECTORY",), code=2)
+        path = self.directory / "x=1/tiny"
+        path.parent.mkdir()
+        path.symlink_to(self.model)
+        with Server(path, "--log-requests") as server:
+            self.assertEqual(len(server.printed["models"]), 1)
+            server.call("/health", method="SPOOF")
+        self.assertIn("other /health 405", server.log)
+        self.assertNotIn("SPOOF", server.log)
 
     def test_wrong_options(self):
         with Server(self.model) as server:

@@ -24,6 +24,7 @@ class Page(harness.Case):
         random = self.directory / "random"
         spectra("init", "--hidden", 64, "--glu", 160, "--heads", 4, "--layers", 3, "--tokenizer", model, "--packed", "2bit", "--out", random)
         with Server(model, random) as server:
+            stopped = server.json("/v1/completions", {"prompt": "Lily went", "max_tokens": 60, "temperature": 0, "stop": "the"})["choices"][0]["text"]
             expected = server.json("/v1/completions", {"prompt": "Lily went", "max_tokens": 30, "temperature": 0})["choices"][0]["text"]
             command = ["node", DRIVER, server.url, ORACLES, CHROMIUM, os.environ.get("SPECTRA_SCREENSHOTS", "")]
             result = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
@@ -32,6 +33,9 @@ class Page(harness.Case):
             self.assertEqual(seen["problems"], [])
             self.assertEqual(seen["text"], "Lily went" + expected)
             self.assertRegex(seen["status"], r"30 tokens, [\d.]+ tokens/s, ended by length")
+            self.assertEqual(seen["one"], "1 token, ended by length")
+            self.assertEqual(seen["before_stop"], "Lily went" + stopped)
+            self.assertRegex(seen["refused"], "ended by stop$")  # nothing new was asked
             self.assertEqual(seen["alternatives"], 5)
             self.assertNotEqual(seen["moved"], seen["hovered"])  # the arrow key went to the next token
             self.assertIn("stopped after", seen["stopped"])

@@ -4,6 +4,7 @@ const $ = (id) => document.getElementById(id);
 const NUMBERS = ["max_tokens", "temperature", "top_p", "top_k", "min_p", "repetition_penalty"];
 const ALTERNATIVES = 5;
 let running = null;  // AbortController of the request under way
+let cardRequests = 0;  // only the answer to the last one is shown
 
 function element(name, text, className) {
   const e = document.createElement(name);
@@ -64,13 +65,14 @@ function drawLayers(zeros) {
 }
 
 async function showCard() {
-  const card = $("card");
+  const card = $("card"), mine = ++cardRequests;
   try {
     const model = await get("v1/models/" + encodeURIComponent($("model").value));
+    if (mine !== cardRequests) return;
     const s = model.spectra;
     card.textContent = "";
     if (!s) {
-      setTimeout(showCard, 500);  // the weights are still being counted
+      setTimeout(() => mine === cardRequests && showCard(), 500);  // the weights are still being counted
       return;
     }
     const rows = [["Family", s.family], ["Parameters", count(s.parameters)], ["Size on disk", size(s.bytes)],
@@ -81,6 +83,7 @@ async function showCard() {
     for (const [name, value] of rows) card.append(element("dt", name), element("dd", value));
     drawLayers(s.zero_fraction_of_layers);
   } catch (error) {
+    if (mine !== cardRequests) return;
     card.textContent = "";
     card.append(element("dt", "Error"), element("dd", error.message, "error"));
   }
@@ -111,42 +114,55 @@ function visible(token) {
   return token.replace(/\n/g, "\u21b5").replace(/\t/g, "\u21e5").replace(/ /g, "\u00b7");
 }
 
+/// Usually one token; several where a character or the text before a possible stop came at once.
 function showDetail(span) {
-  const table = element("table");
-  for (const [token, logprob] of span.alternatives) {
-    const row = element("tr", undefined, token === span.token ? "chosen" : "");
-    const meter = element("meter");
-    meter.value = Math.exp(logprob);
-    const bar = element("td");
-    bar.append(meter);
-    row.append(element("td", visible(token)), element("td", probability(logprob)), bar);
-    table.append(row);
-  }
-  $("detail").replaceChildren(table);
+  const tables = span.parts.map((part) => {
+    const table = element("table"), head = element("tr");
+    for (const [name, columns] of [["Token", 1], ["Probability", 2]]) {
+      const cell = element("th", name);
+      cell.scope = "col";
+      cell.colSpan = columns;
+      head.append(cell);
+    }
+    table.createTHead().append(head);
+    const body = table.createTBody();
+    for (const [token, logprob] of part.alternatives) {
+      const row = element("tr", undefined, token === part.token ? "chosen" : "");
+      const meter = element("meter");
+      meter.value = Math.exp(logprob);
+      meter.setAttribute("aria-label", `Probability of ${visible(token)}`);
+      const bar = element("td");
+      bar.append(meter);
+      row.append(element("td", visible(token)), element("td", probability(logprob)), bar);
+      body.append(row);
+    }
+    return table;
+  });
+  $("detail").replaceChildren(...tables);
 }
 
-function addTokens(choice) {
+/// `waiting`: tokens whose text has not come yet. What they spell may differ from the text: a stop is not shown, nor is an end.
+function addText(choice, waiting) {
   const list = choice.logprobs;
-  if (!list) return 0;
-  list.tokens.forEach((token, i) => {
-    const span = element("span", token, "token");
-    const logprob = list.token_logprobs[i];
-    span.token = token;
-    span.alternatives = Object.entries(list.top_logprobs[i] || {}).sort((a, b) => b[1] - a[1]);
-    span.tabIndex = -1;
+  list.tokens.forEach((token, i) => waiting.push({
+    token, logprob: list.token_logprobs[i], alternatives: Object.entries(list.top_logprobs[i]).sort((a, b) => b[1] - a[1]),
+  }));
+  if (!choice.text) return;
+  const span = element("span", choice.text, "token");
+  span.parts = waiting.splice(0);
+  span.tabIndex = $("out").querySelector("[tabindex='0']") ? -1 : 0;
+  if (span.parts.length) {
+    const logprob = span.parts.reduce((sum, part) => sum + part.logprob, 0);
     span.title = probability(logprob);
     span.style.backgroundColor = `rgb(var(--hot) / ${Math.min(0.45, -logprob / 12).toFixed(3)})`;  // the darker the less expected
-    $("out").append(span);
-  });
-  const last = $("out").lastChild;
-  if (last && last.tabIndex === -1 && !$("out").querySelector("[tabindex='0']")) last.tabIndex = 0;
-  return list.tokens.length;
+  }
+  $("out").append(span);
 }
 
 function moveFocus(event) {
   const step = { ArrowRight: "nextSibling", ArrowLeft: "previousSibling" }[event.key];
   const next = step && event.target[step];
-  if (!next || !next.alternatives) return;
+  if (!next || !next.parts) return;
   event.target.tabIndex = -1;
   next.tabIndex = 0;
   next.focus();
@@ -189,19 +205,24 @@ async function generate() {
   $("out").replaceChildren(element("span", $("prompt").value, "prompt"));
   show("waiting for the first token");
   let tokens = 0, first = 0, reason = "";
+  const waiting = [];
   try {
     const answer = await fetch("v1/completions", { method: "POST", headers: headers(), body: JSON.stringify(request()), signal: running.signal });
     if (!answer.ok) throw new Error((await answer.json()).error.message);
     for await (const chunk of events(answer)) {
       if (chunk.error) throw new Error(chunk.error.message);
+      if (!first) show("generating");
+      first = first || performance.now();
       for (const choice of chunk.choices) {
-        tokens += addTokens(choice);
+        tokens += choice.logprobs.tokens.length;
+        addText(choice, waiting);
         reason = choice.finish_reason || reason;
       }
-      first = first || performance.now();
-      const seconds = (performance.now() - first) / 1000;
-      if (tokens > 1 && seconds > 0) show(`${tokens} tokens, ${((tokens - 1) / seconds).toFixed(1)} tokens/s${reason ? ", ended by " + reason : ""}`);
+      if (chunk.usage) tokens = chunk.usage.completion_tokens;
     }
+    const seconds = (performance.now() - first) / 1000;
+    const speed = tokens > 1 && seconds > 0 ? `, ${((tokens - 1) / seconds).toFixed(1)} tokens/s` : "";
+    show(`${tokens} ${tokens === 1 ? "token" : "tokens"}${speed}, ended by ${reason}`);
   } catch (error) {
     if (error.name === "AbortError") show(`stopped after ${tokens} tokens`);
     else show(error.message, true);
@@ -217,12 +238,12 @@ $("form").addEventListener("submit", (event) => {
 });
 $("halt").addEventListener("click", () => running && running.abort());
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) generate();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
   if (event.key === "Escape" && running) running.abort();
 });
 $("model").addEventListener("change", showCard);
 $("key").addEventListener("change", listModels);
 for (const kind of ["mouseover", "focusin"])
-  $("out").addEventListener(kind, (event) => event.target.alternatives && showDetail(event.target));
+  $("out").addEventListener(kind, (event) => event.target.parts && showDetail(event.target));
 $("out").addEventListener("keydown", moveFocus);
 listModels();

@@ -18,7 +18,7 @@ TEST(Metrics, BucketsAreCumulative) {
 
 TEST(Metrics, NamesAreEscaped) {
   Metrics metrics;
-  metrics.of("a\"b\\c\nd").tokens(3, 4);
+  metrics.of("a\"b\\c\nd").text_finished("stop", 4);
   const std::string text = metrics.text({}, 0, 1);
   EXPECT_NE(text.find("spectra_generated_tokens_total{model=\"a\\\"b\\\\c\\nd\"} 4\n"), std::string::npos);
 }
