@@ -19,16 +19,16 @@ int last_point(const Series& series) {
   return -1;
 }
 
-/// Values of y that decide the axis. The first steps of a run fall steeply from the loss of a uniform guess; without the largest
-/// 3 per cent of a long line they do not flatten the rest.
+/// Values of y that decide the axis. The first steps of a run fall steeply from the loss of a uniform guess; where the largest
+/// value is among the first 3 per cent of a long line they leave the picture at its top, so that they do not flatten the rest.
 void include_y(Range& range, const Series& series) {
-  std::vector<double> sorted;
-  for (const double y : series.y)
-    if (std::isfinite(y)) sorted.push_back(y);
-  if (sorted.empty()) return;
-  std::sort(sorted.begin(), sorted.end());
-  range.include(sorted.front());
-  range.include(sorted[sorted.size() > 20 && !series.points ? sorted.size() * 97 / 100 : sorted.size() - 1]);
+  const size_t start = series.points || series.y.size() <= 20 ? 0 : series.y.size() * 3 / 100;
+  Range beginning, rest;
+  for (size_t i = 0; i < series.y.size(); ++i) (i < start ? beginning : rest).include(series.y[i]);
+  if (!rest.empty() && beginning.high <= rest.high) rest.include(beginning.high);
+  range.include(rest.low);
+  range.include(rest.high);
+  range.include(beginning.low);
 }
 
 void fit_axes(const Chart& chart, Frame& frame) {

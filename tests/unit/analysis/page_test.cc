@@ -130,6 +130,25 @@ TEST(HeatMap, ShadesFromTheSmallestToTheLargest) {
   EXPECT_NE(svg.find("&lt;k&gt;"), std::string::npos);
 }
 
+/// Place of the highest point and the top of the plot.
+std::pair<double, double> highest_and_top(const Series& series) {
+  const auto points = nlohmann::json::parse(hover_points({"t", "x", "y", {series}}));
+  double highest = 1e9;
+  for (const auto& point : points["series"][0]["points"]) highest = std::min(highest, point[1].get<double>());
+  return {highest, points["top"]};
+}
+
+TEST(Axis, OnlyASteepBeginningLeavesThePicture) {
+  Series peak{"peak", {}, {}}, fall = peak;
+  for (int i = 0; i < 80; ++i) {
+    peak.x.push_back(i), fall.x.push_back(i);
+    peak.y.push_back(i == 40 ? 100 : 1);
+    fall.y.push_back(i == 0 ? 100 : 1 + 0.01 * i);
+  }
+  EXPECT_GT(highest_and_top(peak).first, highest_and_top(peak).second + 5);  // with its margin below the top
+  EXPECT_EQ(highest_and_top(fall).first, highest_and_top(fall).second);      // cut off there
+}
+
 TEST(Axis, LogarithmicTicksAreRoundAndFew) {
   EXPECT_EQ(log_ticks(1, 100), (std::vector<double>{1, 2, 5, 10, 20, 50, 100}));
   EXPECT_EQ(tick_labels(log_ticks(0.57, 2.1)), (std::vector<std::string>{"0.7", "1.0", "1.5", "2.0"}));
