@@ -98,19 +98,12 @@ int64_t Batcher::submit(Request request) {
   const std::lock_guard lock(mutex_);
   r->id = next_id_++;
   submitted_.push_back(std::move(r));
-  arrived_.notify_one();
   return next_id_ - 1;
 }
 
 void Batcher::cancel(int64_t id) {
   const std::lock_guard lock(mutex_);
   cancelled_.push_back(id);
-  arrived_.notify_one();
-}
-
-bool Batcher::wait(std::chrono::milliseconds limit) {
-  std::unique_lock lock(mutex_);
-  return arrived_.wait_for(lock, limit, [this] { return busy_ || !submitted_.empty() || !cancelled_.empty(); });
 }
 
 Batcher::Stats Batcher::stats() const {
@@ -126,7 +119,6 @@ void Batcher::publish() {
   totals_.pages = engine_.kv().pages();
   totals_.free_pages = engine_.kv().free_pages();
   const std::lock_guard lock(mutex_);
-  busy_ = totals_.running + totals_.waiting > 0;
   stats_ = totals_;
 }
 

@@ -9,8 +9,6 @@
 //   its tokens are computed anew. The oldest one therefore always goes on, and every request ends.
 // - Full pages stay findable after their request ended, until the memory is needed; a prompt that begins alike takes them over. It
 //   waits a step where a running request is about to fill such a page.
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -98,8 +96,6 @@ class Batcher {
 
   /// One forward pass, always by the same thread. False where there was nothing to do.
   bool step();
-  /// Waits until there is something to do, at most `limit`. True where there is.
-  bool wait(std::chrono::milliseconds limit);
 
   Stats stats() const;  ///< after the last step; from any thread
 
@@ -146,11 +142,9 @@ class Batcher {
   Stats totals_;
 
   mutable std::mutex mutex_;  // of what follows; never held while the engine or a callback runs
-  std::condition_variable arrived_;
   Queue submitted_;
   std::vector<int64_t> cancelled_;
   int64_t next_id_ = 0;
-  bool busy_ = false;  // step() has running or waiting requests
   Stats stats_;
 };
 

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "server/fields.h"
+
 namespace spectra::server {
 namespace {
 
@@ -24,13 +26,13 @@ const char* type_of(int status) {
 }  // namespace
 
 std::string error_json(const ApiError& error) {
-  const auto or_null = [](const std::string& s) { return s.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(s); };
-  const nlohmann::ordered_json json = {{"error",
-                                        {{"message", error.what()},
-                                         {"type", type_of(error.status)},
-                                         {"param", or_null(error.param)},
-                                         {"code", or_null(error.code)}}}};
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  const auto or_null = [](const std::string& s) { return s.empty() ? Json() : Json(s); };
+  const Json json = {{"error",
+                      {{"message", error.what()},
+                       {"type", type_of(error.status)},
+                       {"param", or_null(error.param)},
+                       {"code", or_null(error.code)}}}};
+  return json_text(json);
 }
 
 }  // namespace spectra::server

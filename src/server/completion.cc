@@ -32,8 +32,6 @@ int64_t unix_time() {
 
 const char* reason_name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 double mean_logprob(const Choice& choice) {
   double sum = 0;
   for (const Token& token : choice.tokens) sum += static_cast<double>(token.logprob);
@@ -143,7 +141,7 @@ void Completion::event(const Json& chunk) {
     headers["Cache-Control"] = "no-cache";
     exchange_->begin(std::move(headers));
   }
-  exchange_->write("data: " + dump(chunk) + "\n\n");
+  exchange_->write("data: " + json_text(chunk) + "\n\n");
 }
 
 void Completion::send_role(int64_t text) {
@@ -239,7 +237,7 @@ void Completion::answer() {
   result["usage"] = usage();
   Headers headers = cors_;
   headers["Content-Type"] = "application/json";
-  exchange_->reply(200, dump(result), std::move(headers));
+  exchange_->reply(200, json_text(result), std::move(headers));
 }
 
 /// Answers with an error, once; as an event where the answer has begun.

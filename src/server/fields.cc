@@ -19,6 +19,8 @@ constexpr int kMaxDepth = 16;
 
 }  // namespace
 
+std::string json_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 Fields Fields::parse(std::string_view body) {
   try {
     return Fields(format::parse_json_object(body, "the request", kMaxDepth));

@@ -13,6 +13,9 @@ namespace spectra::server {
 
 using Json = nlohmann::ordered_json;
 
+/// On one line; bytes that are no UTF-8 become U+FFFD.
+std::string json_text(const Json& json);
+
 class Fields {
  public:
   /// Of a body. Throws ApiError (400) where it is no JSON object, or one nested deeper than 16 levels.

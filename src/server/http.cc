@@ -163,11 +163,15 @@ struct HttpServer::Impl {
         handler(exchange);
       drop_body(*exchange);
     }
-    const std::lock_guard lock(exchange->mutex_);
-    if (exchange->gone_) return MHD_NO;
-    if (exchange->begun_) return answer(exchange);
-    suspend(exchange);
-    return MHD_YES;
+    {
+      const std::lock_guard lock(exchange->mutex_);
+      if (exchange->gone_) return MHD_NO;
+      if (!exchange->begun_) {
+        suspend(exchange);
+        return MHD_YES;
+      }
+    }
+    return answer(exchange);
   }
 
   void keep(Exchange& exchange, std::string_view data) {
@@ -215,7 +219,7 @@ struct HttpServer::Impl {
     return result;
   }
 
-  /// Under the exchange's lock.
+  /// Hands over what has begun. Without the exchange's lock: libmicrohttpd holds its own when it calls read(), which takes it.
   MHD_Result answer(const Handle& exchange) {
     MHD_Response* response = nullptr;
     if (exchange->streamed_) {
@@ -223,6 +227,8 @@ struct HttpServer::Impl {
       response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlock, read, new Reader{*this, exchange},
                                                    [](void* reader) { delete static_cast<Reader*>(reader); });
     } else {
+      const std::lock_guard lock(exchange->mutex_);
+      if (exchange->gone_) return MHD_NO;  // and its text with it
       response = MHD_create_response_from_buffer(exchange->pending_.size(), exchange->pending_.data(), MHD_RESPMEM_MUST_COPY);
       std::string().swap(exchange->pending_);
     }

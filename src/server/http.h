@@ -59,10 +59,10 @@ class Exchange {
   bool crowded_ = false;                // its body found no room
   bool gone_ = false;                   // the client left
   bool begun_ = false, ended_ = false;  // the answer
-  bool streamed_ = false;
+  bool streamed_ = false;               // this, the status and the headers do not change once it has begun
   int status_ = 0;
-  std::chrono::steady_clock::time_point since_;
   Headers headers_;
+  std::chrono::steady_clock::time_point since_;
   std::string pending_;  // of the body, not yet taken
   size_t taken_ = 0;     // bytes of pending_
   size_t most_unread_ = 0;

@@ -23,31 +23,7 @@ constexpr const char* kJson = "application/json";
 constexpr std::chrono::seconds kFlushTime{5};
 constexpr int kClientLeft = 499;  // as nginx counts it
 
-/// What may be asked of a path.
-struct Route {
-  const char* path;
-  const char* method;
-};
-constexpr Route kRoutes[] = {
-    {"/v1/completions", "POST"}, {"/v1/chat/completions", "POST"}, {"/v1/models", "GET"}, {"/tokenize", "POST"},
-    {"/detokenize", "POST"},     {"/tokenizer_info", "GET"},       {"/health", "GET"},    {"/metrics", "GET"}};
 constexpr std::string_view kModels = "/v1/models/";
-
-/// The path as metrics name it: few values, whatever clients send.
-std::string endpoint_of(const std::string& path) {
-  for (const Route& route : kRoutes)
-    if (path == route.path) return path;
-  if (path.starts_with(kModels)) return "/v1/models/";
-  return page_file(path) != nullptr ? "/" : "other";
-}
-
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-const char* method_of(const std::string& path) {
-  for (const Route& route : kRoutes)
-    if (path == route.path && std::string_view(route.method) == "POST") return "POST";
-  return "GET, HEAD";
-}
 
 /// A client chooses its method's name: others are not printed.
 std::string known_method(const std::string& method) {
@@ -60,6 +36,29 @@ bool is_get(const HttpRequest& request) { return request.method == "GET" || requ
 
 }  // namespace
 
+const Server::Route Server::kRoutes[] = {{"/v1/completions", true, &Server::complete_text},
+                                         {"/v1/chat/completions", true, &Server::complete_chat},
+                                         {"/v1/models", false, &Server::list_models},
+                                         {"/tokenize", true, &Server::tokenize},
+                                         {"/detokenize", true, &Server::detokenize},
+                                         {"/tokenizer_info", false, &Server::tokenizer_info},
+                                         {"/health", false, &Server::health},
+                                         {"/metrics", false, &Server::show_metrics}};
+
+/// Null where none is exactly that.
+const Server::Route* Server::route_of(const std::string& path) {
+  for (const Route& route : kRoutes)
+    if (path == route.path) return &route;
+  return nullptr;
+}
+
+/// The path as metrics name it: few values, whatever clients send.
+std::string Server::endpoint_of(const std::string& path) {
+  if (route_of(path) != nullptr) return path;
+  if (path.starts_with(kModels)) return "/v1/models/";
+  return page_file(path) != nullptr ? "/" : "other";
+}
+
 Server::Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOptions& options)
     : options_(options), models_(std::move(models)) {
   for (size_t i = 0; i < models_.size(); ++i)
@@ -70,10 +69,10 @@ Server::Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOpt
   for (size_t i = 0; i < models_.size(); ++i)
     cards_.push_back(std::async(std::launch::async, [model = models_[i].get()] {
                        try {
-                         return dump(model_card(*model));
+                         return json_text(model_card(*model));
                        } catch (const std::exception& error) {
                          log_warning("{}: {}", model->name, error.what());
-                         return dump(model_entry(*model));
+                         return json_text(model_entry(*model));
                        }
                      }).share());
   scheduler_ = std::make_unique<Scheduler>(models_, metrics_, options.max_waiting);
@@ -117,7 +116,7 @@ void Server::handle(const Handle& exchange) {
     Headers h = headers(kJson);
     if (error.status == 429 || error.status == 503) h["Retry-After"] = "1";
     if (error.status == 401) h["WWW-Authenticate"] = "Bearer";
-    if (error.status == 405) h["Allow"] = method_of(exchange->request().path);
+    if (error.status == 405) h["Allow"] = route_of(exchange->request().path)->post ? "POST" : "GET, HEAD";
     exchange->reply(error.status, error_json(error), std::move(h));
   } catch (const std::exception& error) {
     log_warning("{} failed: {}", endpoint_of(exchange->request().path), error.what());
@@ -158,29 +157,26 @@ void Server::route(const Handle& exchange) {
   }
   if (!from_here(request))
     throw ApiError(403, "pages of other sites may not call this server; --cors names one that may", "", "origin_not_allowed");
-  for (const Route& r : kRoutes) {
-    if (path != r.path || request.method == r.method || (is_get(request) && std::string_view(r.method) == "GET")) continue;
-    throw ApiError(405, fmt::format("{} takes {}, not {}", path, r.method, known_method(request.method)));
-  }
-  if (path == "/health") {
-    if (draining_) throw ApiError(503, "the server is shutting down", "", "shutting_down");
-    return exchange->reply(200, R"({"status":"ok"})", headers(kJson));
-  }
-  if (const PageFile* file = page_file(path); file != nullptr && is_get(request)) {
-    Headers h = headers(file->type);
-    h["Content-Security-Policy"] = "default-src 'self'; img-src data:; frame-ancestors 'none'";
-    return exchange->reply(200, std::string(file->text), std::move(h));
-  }
+  const Route* const route = route_of(path);
+  if (route != nullptr && !(route->post ? request.method == "POST" : is_get(request)))
+    throw ApiError(405, fmt::format("{} takes {}, not {}", path, route->post ? "POST" : "GET", known_method(request.method)));
+  if (route != nullptr && route->answer == &Server::health) return health(exchange);  // needs no key
+  if (const PageFile* file = page_file(path); file != nullptr && is_get(request)) return show_page(exchange, *file);
   check_key(request);
-  if (path == "/v1/completions") return complete(exchange, false);
-  if (path == "/v1/chat/completions") return complete(exchange, true);
-  if (path == "/tokenize") return tokenize(exchange);
-  if (path == "/detokenize") return detokenize(exchange);
-  if (path == "/tokenizer_info") return tokenizer_info(exchange);
-  if (path == "/v1/models") return list_models(exchange);
-  if (path == "/metrics") return show_metrics(exchange);
+  if (route != nullptr) return (this->*route->answer)(exchange);
   if (path.starts_with(kModels) && is_get(request)) return show_model(exchange, path.substr(kModels.size()));
   throw ApiError(404, fmt::format("there is no {} {}", request.method, path.substr(0, 100)), "", "not_found");
+}
+
+void Server::health(const Handle& exchange) {
+  if (draining_) throw ApiError(503, "the server is shutting down", "", "shutting_down");
+  exchange->reply(200, R"({"status":"ok"})", headers(kJson));
+}
+
+void Server::show_page(const Handle& exchange, const PageFile& file) {
+  Headers h = headers(file.type);
+  h["Content-Security-Policy"] = "default-src 'self'; img-src data:; frame-ancestors 'none'";
+  exchange->reply(200, std::string(file.text), std::move(h));
 }
 
 /// "" = the first one.
@@ -193,6 +189,9 @@ size_t Server::model_of(const std::string& name) const {
   }
   throw ApiError(404, fmt::format("there is no model \"{}\"; served: {}", name.substr(0, 100), names), "model", "model_not_found");
 }
+
+void Server::complete_text(const Handle& exchange) { complete(exchange, false); }
+void Server::complete_chat(const Handle& exchange) { complete(exchange, true); }
 
 void Server::complete(const Handle& exchange, bool chat) {
   const Fields body = Fields::parse(exchange->request().body);
@@ -214,7 +213,7 @@ void Server::tokenize(const Handle& exchange) {
   if (!body.has(field)) body.fail("prompt", "is missing");
   const bool special = content ? body.boolean("add_special", false) : body.boolean("add_special_tokens", true);
   const std::vector<int32_t> ids = encode(body.text(field, ""), model, special, field);
-  exchange->reply(200, dump({{"count", ids.size()}, {"max_model_len", model.context}, {"tokens", ids}}), headers(kJson));
+  exchange->reply(200, json_text({{"count", ids.size()}, {"max_model_len", model.context}, {"tokens", ids}}), headers(kJson));
 }
 
 void Server::detokenize(const Handle& exchange) {
@@ -223,33 +222,33 @@ void Server::detokenize(const Handle& exchange) {
   if (!body.has("tokens")) body.fail("tokens", "is missing");
   const std::vector<int32_t> ids = body.ids("tokens");
   const std::string text = text::sanitize_utf8(model.tokenizer.decode({ids.begin(), ids.end()}, true));
-  exchange->reply(200, dump({{"prompt", text}, {"content", text}}), headers(kJson));
+  exchange->reply(200, json_text({{"prompt", text}, {"content", text}}), headers(kJson));
 }
 
 void Server::tokenizer_info(const Handle& exchange) {
   const ServedModel& model = *models_[0];
   const auto name = [&](int32_t id) { return id >= 0 ? Json(token_text(model.tokenizer, id)) : Json(); };
   exchange->reply(200,
-                  dump({{"tokenizer_class", "PreTrainedTokenizerFast"},
-                        {"bos_token", name(model.tokenizer.bos())},
-                        {"eos_token", name(model.tokenizer.eos())},
-                        {"add_bos_token", model.tokenizer.adds_bos()},
-                        {"model_max_length", model.context},
-                        {"vocab_size", model.tokenizer.vocab_size()}}),
+                  json_text({{"tokenizer_class", "PreTrainedTokenizerFast"},
+                             {"bos_token", name(model.tokenizer.bos())},
+                             {"eos_token", name(model.tokenizer.eos())},
+                             {"add_bos_token", model.tokenizer.adds_bos()},
+                             {"model_max_length", model.context},
+                             {"vocab_size", model.tokenizer.vocab_size()}}),
                   headers(kJson));
 }
 
 void Server::list_models(const Handle& exchange) {
   Json list = Json::array();
   for (const auto& model : models_) list.push_back(model_entry(*model));
-  exchange->reply(200, dump({{"object", "list"}, {"data", list}}), headers(kJson));
+  exchange->reply(200, json_text({{"object", "list"}, {"data", list}}), headers(kJson));
 }
 
 /// The card is made from all weights when the server starts; until it is there, the entry alone.
 void Server::show_model(const Handle& exchange, const std::string& name) {
   const size_t index = model_of(name);
   const bool ready = cards_[index].wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  exchange->reply(200, ready ? cards_[index].get() : dump(model_entry(*models_[index])), headers(kJson));
+  exchange->reply(200, ready ? cards_[index].get() : json_text(model_entry(*models_[index])), headers(kJson));
 }
 
 void Server::show_metrics(const Handle& exchange) {

@@ -21,6 +21,8 @@
 
 namespace spectra::server {
 
+struct PageFile;
+
 struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 8080;
@@ -44,8 +46,19 @@ class Server {
 
  private:
   using Handle = std::shared_ptr<Exchange>;
+  /// What may be asked of a path.
+  struct Route {
+    const char* path;
+    bool post;  // else GET or HEAD
+    void (Server::*answer)(const Handle&);
+  };
+  static const Route kRoutes[];
+  static const Route* route_of(const std::string& path);
+  static std::string endpoint_of(const std::string& path);
   void handle(const Handle& exchange);
   void route(const Handle& exchange);
+  void complete_text(const Handle& exchange);
+  void complete_chat(const Handle& exchange);
   void complete(const Handle& exchange, bool chat);
   void tokenize(const Handle& exchange);
   void detokenize(const Handle& exchange);
@@ -53,6 +66,8 @@ class Server {
   void list_models(const Handle& exchange);
   void show_model(const Handle& exchange, const std::string& name);
   void show_metrics(const Handle& exchange);
+  void show_page(const Handle& exchange, const PageFile& file);
+  void health(const Handle& exchange);
   void answered(const HttpRequest& request, int status, double seconds);
   bool from_here(const HttpRequest& request) const;
   bool has_key(const HttpRequest& request) const;
