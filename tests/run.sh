@@ -24,7 +24,7 @@ tail -n 12 build/asan/fast.log
 
 step "Fuzzing, shortly"
 cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-cmake --build build/fuzz
+cmake --build build/fuzz --target fuzzers
 tests/fuzz/run.sh build/fuzz "${SPECTRA_FUZZ_SECONDS:-15}"
 
 step "All tests"

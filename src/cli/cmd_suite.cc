@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -10,7 +9,9 @@
 #include "base/system.h"
 #include "cli/command.h"
 #include "suite/crew.h"
+#include "suite/directory.h"
 #include "suite/estimate.h"
+#include "suite/process.h"
 #include "suite/runner.h"
 #include "suite/slurm.h"
 
@@ -27,47 +28,54 @@ struct Options {
   bool quick = false, dry_run = false, list = false;
 };
 
-std::string quoted(const std::string& word) {
-  return word.find_first_of(" '\"$&|;<>()*?[]\\") == std::string::npos ? word : "'" + word + "'";
-}
-
 std::string command_line(const Options& options) {
-  std::string line = "spectra suite " + quoted(options.file);
-  for (const std::string& setting : options.settings) line += " --set " + quoted(setting);
-  if (options.quick) line += " --quick";
-  if (options.jobs > 0) line += fmt::format(" --jobs {}", options.jobs);
-  if (!options.only.empty()) line += " --only " + quoted(options.only);
-  return line + " --out " + quoted(options.out);
+  std::vector<std::string> words = {"spectra", "suite", options.file, "--out", options.out};
+  for (const std::string& setting : options.settings) words.insert(words.end(), {"--set", setting});
+  if (options.quick) words.emplace_back("--quick");
+  if (options.jobs > 0) words.insert(words.end(), {"--jobs", fmt::format("{}", options.jobs)});
+  if (options.gflops > 0) words.insert(words.end(), {"--gflops", fmt::format("{}", options.gflops)});
+  if (!options.only.empty()) words.insert(words.end(), {"--only", options.only});
+  if (!options.job.empty()) words.insert(words.end(), {"--job", options.job});
+  return suite::shell_words(words);
 }
 
-/// Side by side: as many as there are cores for, and memory.
-int jobs_of(const Options& options, const suite::Plan& plan) {
-  if (options.jobs < 0)
-    throw Error(Exit::kUsage, fmt::format("--jobs {} is out of range", options.jobs), "1 or more; 0 = by cores and memory");
-  if (options.jobs > 0) return static_cast<int>(options.jobs);
-  uint64_t largest = 1;
-  for (const suite::Job& job : plan.jobs) largest = std::max(largest, job.memory_bytes);
-  const auto fit = static_cast<int>(std::min<uint64_t>(memory_available() / largest, 4096));
-  return std::max(1, std::min(cpu_count() / plan.threads, fit));
-}
-
+/// What is still to be done of what is wanted.
 struct Totals {
-  double flops, seconds;
-  uint64_t disk_bytes, memory_bytes;
+  int jobs;  ///< side by side on each rank
+  double flops = 0, seconds = 0;
+  uint64_t disk_bytes = 0, memory_bytes = 0;
+  size_t left = 0;
 };
 
-Totals totals_of(const suite::Plan& plan, const std::vector<double>& seconds, int jobs) {
-  Totals totals{plan.flops(), std::accumulate(seconds.begin(), seconds.end(), 0.0) / jobs, plan.disk_bytes(), 0};
-  for (const suite::Job& job : plan.jobs) totals.memory_bytes = std::max(totals.memory_bytes, job.memory_bytes);
+Totals totals_of(const suite::Plan& plan, const suite::Standing& standing) {
+  Totals totals{1};
+  for (size_t i = 0; i < plan.jobs.size(); ++i) {
+    if (!standing.left(i)) continue;
+    const suite::Job& job = plan.jobs[i];
+    totals.flops += job.flops, totals.disk_bytes += job.disk_bytes, ++totals.left;
+    totals.memory_bytes = std::max(totals.memory_bytes, job.memory_bytes);
+  }
   return totals;
 }
 
-void list(const suite::Plan& plan, const std::string& out) {
-  const std::vector<bool> done = suite::done_jobs(plan, out);
+/// Side by side: as many as there are cores for, and memory; ranks of one host share both.
+int jobs_of(const Options& options, const suite::Plan& plan, const Totals& totals, const train::Ranks& ranks) {
+  constexpr int64_t kMost = 4096;
+  if (options.jobs < 0 || options.jobs > kMost)
+    throw Error(Exit::kUsage, fmt::format("--jobs {} is out of range", options.jobs),
+                fmt::format("1 to {}; 0 = by cores and memory", kMost));
+  if (options.jobs > 0) return static_cast<int>(options.jobs);
+  const auto fit = static_cast<int>(
+      std::min<uint64_t>(memory_available() / std::max<uint64_t>(totals.memory_bytes, 1), static_cast<uint64_t>(kMost)));
+  return std::max(1, std::min(cpu_count() / plan.threads, fit) / ranks.here());
+}
+
+void list(const suite::Plan& plan, const suite::Standing& standing) {
   ordered_json jobs = ordered_json::array();
   for (size_t i = 0; i < plan.jobs.size(); ++i) {
-    jobs.push_back({{"name", plan.jobs[i].name}, {"kind", job_kind_name(plan.jobs[i].kind)}, {"done", bool{done[i]}}});
-    if (!global().json) fmt::print("{:<8} {}\n", done[i] ? "done" : "waiting", plan.jobs[i].name);
+    const bool done = standing.done[i];
+    jobs.push_back({{"name", plan.jobs[i].name}, {"kind", job_kind_name(plan.jobs[i].kind)}, {"done", done}});
+    if (!global().json) fmt::print("{:<8} {}\n", done ? "done" : "waiting", plan.jobs[i].name);
   }
   if (global().json) print_json(ordered_json{{"schema", "spectra.suite_jobs/1"}, {"jobs", jobs}}.dump());
 }
@@ -80,13 +88,14 @@ ordered_json counts_of(const suite::Plan& plan) {
   return counts;
 }
 
-void show_plan(const Options& options, const suite::Suite& suite, const suite::Plan& plan, const Totals& totals, int jobs) {
+void show_plan(const Options& options, const suite::Suite& suite, const suite::Plan& plan, const Totals& totals) {
   if (global().json && options.dry_run)
     return print_json(ordered_json{{"schema", "spectra.suite_plan/1"},
                                    {"name", suite.name},
                                    {"models", plan.models.size()},
                                    {"jobs", counts_of(plan)},
-                                   {"side_by_side", jobs},
+                                   {"left", totals.left},
+                                   {"side_by_side", totals.jobs},
                                    {"threads", plan.threads},
                                    {"flops", totals.flops},
                                    {"seconds", totals.seconds},
@@ -97,28 +106,27 @@ void show_plan(const Options& options, const suite::Suite& suite, const suite::P
   const ordered_json of_kind = counts_of(plan);
   for (const auto& [kind, count] : of_kind.items())
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count.get<int>(), kind);
-  const std::string text = fmt::format(
-      "models   {}\njobs     {} ({})\nrun      {} side by side, {} threads each\nFLOPs    {:.3g}\ntime     about {}\ndisk     "
-      "{}\nmemory   {} "
-      "for the largest job\n",
-      plan.models.size(), plan.jobs.size(), counts, jobs, plan.threads, totals.flops, format_duration(totals.seconds),
-      format_bytes(totals.disk_bytes), format_bytes(totals.memory_bytes));
+  std::string text = fmt::format("models   {}\njobs     {} ({})\n", plan.models.size(), plan.jobs.size(), counts);
+  if (totals.left < plan.jobs.size()) text += fmt::format("to do    {} of them\n", totals.left);
+  text += fmt::format("run      {} side by side, {} threads each\nFLOPs    {:.3g}\ntime     about {}\ndisk     {}\n", totals.jobs,
+                      plan.threads, totals.flops, format_duration(totals.seconds), format_bytes(totals.disk_bytes));
+  text += fmt::format("memory   {} for the largest job\n", format_bytes(totals.memory_bytes));
   if (options.dry_run)
     fmt::print("{}", text);
   else
     log_info("{}", text.substr(0, text.size() - 1));
 }
 
-void emit_slurm(const Options& options, const suite::Suite& suite, const suite::Plan& plan) {
+void emit_slurm(const Options& options, const suite::Suite& suite, const suite::Plan& plan, const suite::Standing& standing) {
   std::vector<std::string> command = {fs::read_symlink("/proc/self/exe").string(), "suite", options.file, "--out", options.out};
   for (const std::string& setting : options.settings) command.insert(command.end(), {"--set", setting});
   if (options.quick) command.emplace_back("--quick");
   const fs::path out = fs::absolute(options.out).lexically_normal(), folder = out / "slurm";
+  suite::make_suite_directory(suite, out);
   fs::create_directories(folder);
-  fs::create_directories(out / "logs");
-  fs::create_directories(out / "jobs");
   std::vector<std::string> files;
-  for (const auto& [name, text] : suite::slurm_scripts(suite, plan, command, fs::current_path(), out / "logs")) {
+  for (const auto& [name, text] :
+       suite::slurm_scripts(suite, plan, standing.selected, {command, fs::current_path(), out / "logs"})) {
     files.push_back((folder / name).string());
     write_file(files.back(), text);
     fs::permissions(files.back(), fs::perms::owner_exec, fs::perm_options::add);
@@ -141,6 +149,9 @@ void print_outcome(const Options& options, const suite::Plan& plan, const suite:
                    .dump());
   else
     fmt::print("{} of {} jobs are done, {} of them now; results in {}\n", outcome.done, plan.jobs.size(), outcome.ran, results);
+  if (outcome.failed.empty() && outcome.blocked > 0)
+    throw Error(Exit::kFailed, fmt::format("{} jobs wait for others that are not done", outcome.blocked),
+                "run the whole suite, without --only");
   if (outcome.failed.empty()) return;
   const fs::path log = fs::path(options.out) / "logs" / (outcome.failed[0] + ".log");
   throw Error(Exit::kFailed, fmt::format("{} jobs failed: {}", outcome.failed.size(), fmt::join(outcome.failed, ", ")),
@@ -153,21 +164,27 @@ void run_on(train::Ranks& ranks, const Options& options) {
   const suite::Plan plan = suite::make_plan(suite, options.quick);
   if (options.gflops < 0) throw Error(Exit::kUsage, fmt::format("--gflops {} is below 0", options.gflops), "give a measured speed");
   if (!options.dry_run) suite::require_inputs(suite, plan);
-  if (!ranks.first())
-    return options.dry_run || options.list || !options.emit.empty() ? void() : suite::work_for_first(plan, options.out, ranks);
-  for (const fs::path& missing : plan.missing) log_warning("there is no {}: planned without it", missing.string());
-  if (options.list) return list(plan, options.out);
-  if (!options.emit.empty()) return emit_slurm(options, suite, plan);
-  const int jobs = jobs_of(options, plan);
+  const bool runs = !options.dry_run && !options.list && options.emit.empty();
+  if (!ranks.first()) return runs ? suite::work_for_first(plan, options.out, ranks) : void();
+  for (const suite::Missing& missing : plan.missing)
+    log_warning("{}: there is no {}: planned without it", missing.origin, missing.path.string());
+  suite::check_suite_directory(suite, options.out);
+  const suite::Standing standing = suite::standing_of(suite, plan, options.out, options.only, options.job);
+  if (options.list) return list(plan, standing);
+  if (!options.emit.empty()) return emit_slurm(options, suite, plan, standing);
+  Totals totals = totals_of(plan, standing);
+  totals.jobs = jobs_of(options, plan, totals, ranks);
+  const bool alone = !options.job.empty();
   const std::vector<double> seconds =
-      options.job.empty() ? suite::expected_seconds(plan, options.gflops) : std::vector<double>(plan.jobs.size(), 0);
-  const Totals totals = totals_of(plan, seconds, jobs);
-  if (options.job.empty()) show_plan(options, suite, plan, totals, jobs);
+      alone ? std::vector<double>(plan.jobs.size(), 0) : suite::expected_seconds(plan, standing, options.gflops);
+  for (size_t i = 0; i < seconds.size(); ++i)
+    if (standing.left(i)) totals.seconds += seconds[i] / (totals.jobs * ranks.size());
+  if (!alone) show_plan(options, suite, plan, totals);
   if (options.dry_run) return;
-  if (options.job.empty()) require_disk(totals.disk_bytes, options.out, "the suite");
-  require_memory(totals.memory_bytes, "the largest training", "lower train.micro_batch, or leave out the largest sizes");
-  const suite::RunOptions run_options{jobs, options.only, options.job, command_line(options), seconds};
-  print_outcome(options, plan, suite::run_suite(suite, plan, options.out, run_options, ranks));
+  require_disk(totals.disk_bytes, options.out, "the suite");
+  require_memory(totals.memory_bytes, "the largest job", "lower train.micro_batch, or leave out the largest sizes");
+  print_outcome(options, plan,
+                suite::run_suite(suite, plan, standing, options.out, {totals.jobs, alone, command_line(options), seconds}, ranks));
 }
 
 /// Whatever ends one rank must end all: the others would wait for it for ever.

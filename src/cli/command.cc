@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include "base/error.h"
+
 namespace spectra::cli {
 
 Command make_prepare();
@@ -41,7 +43,7 @@ Global& global() {
 void print_json(const std::string& json) {
   std::fwrite(json.data(), 1, json.size(), stdout);
   std::fputc('\n', stdout);
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw io_error("write", "the result to stdout");
 }
 
 }  // namespace spectra::cli

@@ -5,6 +5,8 @@
 #include <deque>
 #include <thread>
 
+#include "base/error.h"
+#include "base/log.h"
 #include "base/system.h"
 #include "suite/process.h"
 
@@ -12,7 +14,8 @@ namespace spectra::suite {
 namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(5);
-constexpr int64_t kNoMore = -1;
+constexpr int64_t kNoMore = -1;       // no further order, or report, will come
+constexpr int64_t kInterrupted = -2;  // as an order: save and end; as a report: this rank was told to by a signal
 
 struct Order {
   int64_t job, resume;
@@ -29,13 +32,18 @@ fs::path log_of(const fs::path& directory, const Job& job) { return directory / 
 
 void Hands::start(size_t index, bool resume) {
   const Job& job = plan_.jobs[index];
-  std::vector<std::string> arguments = job.arguments;
+  std::vector<std::string> arguments = plan_.arguments(job);
   if (resume) arguments.emplace_back("--resume");
-  running_.push_back({index, start_process(directory_, arguments, stdout_of(directory_, job), log_of(directory_, job)), {}});
+  try {
+    running_.push_back({index, start_process(directory_, arguments, stdout_of(directory_, job), log_of(directory_, job)), {}});
+  } catch (const Error& error) {  // a job that cannot be started is one that failed
+    error_line(error.what(), error.hint());
+    failed_.push_back({index, kCannotStart, 0});
+  }
 }
 
 std::vector<Ended> Hands::collect() {
-  std::vector<Ended> ended;
+  std::vector<Ended> ended = std::exchange(failed_, {});
   for (size_t i = 0; i < running_.size();) {
     const std::optional<int> code = exit_code(running_[i].process);
     if (!code) {
@@ -108,11 +116,23 @@ std::vector<Ended> Crew::collect() {
   std::vector<Ended> ended = own_.collect();
   for (const auto& other : others_)
     while (ranks_.progress(other->ticket)) {
-      ended.push_back({static_cast<size_t>(other->report.job), static_cast<int>(other->report.code), other->report.seconds});
-      --other->busy;
+      if (other->report.job == kInterrupted) {
+        interrupted_ = true;
+      } else {
+        ended.push_back({static_cast<size_t>(other->report.job), static_cast<int>(other->report.code), other->report.seconds});
+        --other->busy;
+      }
       other->ticket = ranks_.receive(other->rank, &other->report, sizeof(other->report));
     }
   return ended;
+}
+
+void Crew::interrupt() {
+  own_.interrupt();
+  for (const auto& other : others_) {
+    other->orders.push_back({kInterrupted, 0});
+    ranks_.send(other->rank, &other->orders.back(), sizeof(Order));
+  }
 }
 
 void work_for_first(const Plan& plan, const fs::path& directory, train::Ranks& ranks) {
@@ -125,12 +145,18 @@ void work_for_first(const Plan& plan, const fs::path& directory, train::Ranks& r
   Order order{};
   size_t ticket = ranks.receive(0, &order, sizeof(order));
   for (bool more = true, told = false; more || hands.busy() > 0; std::this_thread::sleep_for(kPoll)) {
-    if (interrupted() && !told) hands.interrupt(), told = true;
+    if (interrupted() && !told) {
+      hands.interrupt(), told = true;
+      tell({kInterrupted, 0, 0});
+    }
     for (const Ended& e : hands.collect()) tell({static_cast<int64_t>(e.job), e.code, e.seconds});
     while (more && ranks.progress(ticket)) {
       more = order.job != kNoMore;
       if (!more) break;
-      hands.start(static_cast<size_t>(order.job), order.resume != 0);
+      if (order.job == kInterrupted)
+        hands.interrupt();
+      else
+        hands.start(static_cast<size_t>(order.job), order.resume != 0);
       ticket = ranks.receive(0, &order, sizeof(order));
     }
   }

@@ -26,7 +26,7 @@ class Hands {
   void start(size_t job, bool resume);
   std::vector<Ended> collect();
   void interrupt() const;
-  size_t busy() const { return running_.size(); }
+  size_t busy() const { return running_.size() + failed_.size(); }
 
  private:
   struct Running {
@@ -37,6 +37,7 @@ class Hands {
   const Plan& plan_;
   fs::path directory_;
   std::vector<Running> running_;
+  std::vector<Ended> failed_;  // before they began
 };
 
 fs::path stdout_of(const fs::path& directory, const Job& job);
@@ -51,11 +52,14 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   bool has_room() const { return emptiest() != kNobody; }
+  size_t slots() const { return slots_ * (others_.size() + 1); }  ///< of all ranks
   size_t busy() const;
   void start(size_t job, bool resume);
   std::vector<Ended> collect();
-  /// Asks every process to save and end. The other ranks get the signal themselves, from mpirun.
-  void interrupt() const { own_.interrupt(); }
+  /// Asks every process of every rank to save and end.
+  void interrupt();
+  /// Whether another rank was told to end by a signal.
+  bool interrupted() const { return interrupted_; }
 
  private:
   static constexpr int kNobody = -1;
@@ -66,6 +70,7 @@ class Crew {
   size_t slots_;
   train::Ranks& ranks_;
   std::vector<std::unique_ptr<Other>> others_;
+  bool interrupted_ = false;
 };
 
 /// What every rank but the first does, until rank 0 has no more work.

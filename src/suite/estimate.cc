@@ -26,20 +26,23 @@ double measure(model::Config c) {
 
 }  // namespace
 
-std::vector<double> expected_seconds(const Plan& plan, double gflops) {
+std::vector<double> expected_seconds(const Plan& plan, const Standing& standing, double gflops) {
   set_compute_threads(plan.threads);
   std::map<std::string, double> rates;  // FLOP/s by size
   std::map<size_t, double> of_job;
   for (const PlannedModel& m : plan.models) {
-    if (rates.count(m.size) == 0) rates[m.size] = gflops > 0 ? gflops * 1e9 : measure(m.config);
-    for (const size_t job : {m.made_by, m.packed_by, m.validated_by, m.tasks_by})
-      if (job != kNoJob) of_job[job] = rates[m.size];
-    for (const auto& text : m.texts_by) of_job[text.second] = rates[m.size];
+    std::vector<size_t> jobs = {m.made_by, m.packed_by, m.validated_by, m.tasks_by};
+    for (const auto& text : m.texts_by) jobs.push_back(text.second);
+    for (const size_t job : jobs) {
+      if (job == kNoJob || !standing.left(job)) continue;
+      if (rates.count(m.size) == 0) rates[m.size] = gflops > 0 ? gflops * 1e9 : measure(m.config);
+      of_job[job] = rates[m.size];
+    }
   }
   std::vector<double> seconds;
   for (size_t i = 0; i < plan.jobs.size(); ++i) {
     const auto rate = of_job.find(i);
-    seconds.push_back(kStart + (rate == of_job.end() ? 0 : plan.jobs[i].flops / rate->second));
+    seconds.push_back(kStart + plan.jobs[i].seconds + (rate == of_job.end() ? 0 : plan.jobs[i].flops / rate->second));
   }
   return seconds;
 }

@@ -9,13 +9,12 @@
 
 namespace spectra::suite {
 
-Lock::Lock(const fs::path& directory, bool shared) {
-  const fs::path file = directory / "jobs/lock";
+Lock::Lock(const fs::path& file, const std::string& what, bool shared) {
   descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw io_error("open", file.string());
   if (::flock(descriptor_, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0) return;
   ::close(descriptor_);
-  throw bad_input(fmt::format("another suite runs in {}", directory.string()), "wait for its end, or give another --out");
+  throw bad_input(what, "wait for its end, or give another --out");
 }
 
 Lock::~Lock() { ::close(descriptor_); }

@@ -4,12 +4,12 @@
 
 namespace spectra::suite {
 
-/// Keeps two suites out of one directory (by DIR/jobs/lock), as long as it lives; the system lets go of it however the process
-/// ends.
+/// Keeps others from what a file stands for (DIR/jobs/lock: the directory; DIR/jobs/NAME.lock: a job) as long as it lives; the
+/// system lets go of it however the process ends.
 class Lock {
  public:
-  /// Several may share it where nobody has it alone. Throws Error (exit 3) where another process holds it.
-  explicit Lock(const fs::path& directory, bool shared = false);
+  /// Several may share it where nobody has it alone. Throws Error (exit 3) that says `what` where another process holds it.
+  Lock(const fs::path& file, const std::string& what, bool shared = false);
   ~Lock();
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;

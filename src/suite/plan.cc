@@ -4,7 +4,6 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.h"
 #include "eval/evaluate.h"
@@ -18,12 +17,22 @@ const char* job_kind_name(JobKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-double Plan::flops() const {
-  return std::accumulate(jobs.begin(), jobs.end(), 0.0, [](double sum, const Job& job) { return sum + job.flops; });
+std::vector<std::string> Plan::arguments(const Job& job) const {
+  std::vector<std::string> all = job.arguments;
+  all.insert(all.end(), {"--threads", fmt::format("{}", threads)});
+  return all;
 }
 
-uint64_t Plan::disk_bytes() const {
-  return std::accumulate(jobs.begin(), jobs.end(), uint64_t{0}, [](uint64_t sum, const Job& job) { return sum + job.disk_bytes; });
+bool is_paper_size(const model::Config& config) {
+  constexpr int64_t kPaperVocabulary = 50'000;  // its tokenizer has some more
+  const auto sizes = model::spectra_sizes();
+  return std::any_of(sizes.begin(), sizes.end(), [&](const model::Size& s) {
+    return s.hidden == config.hidden && s.glu == config.glu && s.layers == config.layers && config.vocab > kPaperVocabulary;
+  });
+}
+
+double counted_bits(const model::Config& config, double bits_per_weight) {
+  return model::size_in_bits(config, bits_per_weight, is_paper_size(config) ? 0 : config.vocab);
 }
 
 Plan make_plan(const Suite& suite, bool quick) { return Planner(suite, quick).build(); }
@@ -35,9 +44,10 @@ void require_inputs(const Suite& suite, const Plan& plan) {
     for (const std::string& task : e.tasks) eval::prepare_task(eval::load_task(task), finder, e.limit, -1);
   }
   if (plan.missing.empty()) return;
-  throw bad_input(fmt::format("{}: there is no {}", suite.path.string(), plan.missing[0].string()),
-                  plan.missing.size() == 1 ? "give another path, also with --set data.path=..., data.text=..., data.tokenizer=..."
-                                           : fmt::format("and {} more are missing", plan.missing.size() - 1));
+  const Missing& first = plan.missing[0];
+  throw bad_input(fmt::format("{}: there is no {}{}", first.origin, first.path.string(),
+                              plan.missing.size() == 1 ? "" : fmt::format(", and {} more are missing", plan.missing.size() - 1)),
+                  "give another path there, or with --set KEY=PATH; relative ones hold from the current directory");
 }
 
 std::vector<bool> select_jobs(const Plan& plan, const std::string& pattern) {

@@ -22,9 +22,11 @@ struct Job {
   std::vector<std::string> arguments;  ///< after `spectra`
   std::vector<fs::path> inputs;        ///< the user's files and directories among them, whose contents count
   std::string recipe;                  ///< of a training: written to recipes/NAME.toml
+  std::string recipe_sha256;           ///< of what of it the weights depend on
   fs::path output;                     ///< relative directory or file that the job makes; empty = its result is all
+  fs::path proof;                      ///< relative file of the output that is there once it is whole
   std::vector<size_t> after;           ///< jobs that it needs, all before it in the plan
-  double flops = 0;                    ///< estimated
+  double flops = 0, seconds = 0;       ///< estimated: what it computes, and how long the rest takes
   uint64_t disk_bytes = 0, memory_bytes = 0;
 };
 
@@ -42,16 +44,28 @@ struct PlannedModel {
   std::vector<std::pair<std::string, size_t>> texts_by;
 };
 
+/// A file of the user's that is not there, and the line that names it.
+struct Missing {
+  fs::path path;
+  std::string origin;
+};
+
 struct Plan {
   std::vector<Job> jobs;  ///< every job after those that it needs
   std::vector<PlannedModel> models;
-  std::string data;               ///< token data: "data" in the directory, or the user's
-  std::vector<fs::path> missing;  ///< the user's files that are not there
-  int threads = 1;                ///< of every job
+  std::string data;  ///< token data: "data" in the directory, or the user's
+  std::vector<Missing> missing;
+  int threads = 1;          ///< of every job
+  bool own_threads = true;  ///< chosen here, for this machine: results do not count as others on a machine that chooses otherwise
 
-  double flops() const;
-  uint64_t disk_bytes() const;
+  /// Of the program that runs a job.
+  std::vector<std::string> arguments(const Job& job) const;
 };
+
+/// Has the dimensions of one of the paper's sizes, which are counted as it counts them.
+bool is_paper_size(const model::Config& config);
+/// The paper's sizes with its vocabulary, others with their own.
+double counted_bits(const model::Config& config, double bits_per_weight);
 
 /// Throws Error (exit 3) naming the line of the suite file: dimensions that do not fit, a recipe's values, an unknown task. Files
 /// that are not there are listed, not refused.

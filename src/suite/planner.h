@@ -16,8 +16,8 @@ class Planner {
   /// Whether --quick has it.
   bool wanted(const std::string& size) const;
   size_t add(Job job);  ///< its place in the plan
-  /// A file or directory of the user's: absolute, because jobs run in the suite's directory.
-  std::string input(Job& job, const std::string& path);
+  /// A file or directory of the user's: absolute, because jobs run in the suite's directory. `origin`: where it is named.
+  std::string input(Job& job, const std::string& path, const std::string& origin);
   /// A directory, or TASK=FILE.
   std::string task_data(Job& job, const std::string& data);
   /// Entries of the tokenizer; where it is not there yet, of the paper's.
@@ -25,15 +25,14 @@ class Planner {
   void check_tasks() const;
   void prepare();
   /// The recipe of one run and what it takes. Whatever does not fit is told with the line of its size or arm.
-  train::Plan plan_run(const std::string& family, const Size& size, int64_t seed, const Arm* arm, std::string& recipe_text) const;
-  /// The model's place in the plan: a new one, or that of the same name.
+  train::Plan plan_run(const std::string& family, const Size& size, int64_t seed, const Arm* arm, Job& job) const;
+  /// The model's place in the plan; one that is there already is not trained twice.
   size_t train(const std::string& family, const Size& size, int64_t seed, const Arm* arm);
   /// Its runs, and those of the suite's own recipe that they are compared with.
   void train_arm(const Arm& arm);
-  /// The paper counts its own sizes with one vocabulary; other models are counted with theirs.
-  double size_bits(const PlannedModel& model) const;
   void quantize(size_t of, int bits);
-  /// As `spectra quantize` chooses it: 128 at 3 and 4 bits where that divides all widths.
+  /// Columns that share a scale, as `spectra quantize` chooses them: at 3 and 4 bits the most from 128 down to 32 that divide all
+  /// widths; 0 = all of a row.
   int64_t group_size(const PlannedModel& model, int bits) const;
   void choose_threads();
   /// What is done with a model once it is there.
@@ -42,6 +41,8 @@ class Planner {
   /// Adds what reads the model that `maker` makes.
   size_t add_after(Job job, size_t maker);
   void report();
+  /// Names are made of several parts, and two different things may end up with one.
+  void require_different_names() const;
 
   const Suite& suite_;
   bool quick_;

@@ -7,12 +7,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <cstring>
 
 #include "base/error.h"
 
 namespace spectra::suite {
 namespace {
+
+constexpr int kBySignal = 128;  // and the signal, as shells say it
 
 bool handed_on(const std::string& variable) {
   for (const char* prefix : {"OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDRA_", "MPI_"})
@@ -37,7 +42,6 @@ int open_or_throw(const fs::path& path, int flags) {
 /// What is left to do in the child: system calls only, because other threads may have held locks when it was split off.
 [[noreturn]] void become(pid_t parent, const char* directory, const int (&streams)[3], char* const* arguments,
                          char* const* environment) {
-  constexpr int kCannotStart = 127;
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent || ::chdir(directory) != 0) ::_exit(kCannotStart);
@@ -71,8 +75,31 @@ std::optional<int> exit_code(pid_t process) {
   int status = 0;
   const pid_t ended = ::waitpid(process, &status, WNOHANG);
   if (ended == 0 || (ended < 0 && errno == EINTR)) return std::nullopt;
-  if (ended < 0) return 127;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (ended < 0) return kCannotStart;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : kBySignal + WTERMSIG(status);
+}
+
+std::string shell_word(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::strchr("@%_+=:,./-", c) != nullptr;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+std::string shell_words(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + shell_word(word);
+  return line;
+}
+
+std::string how_it_ended(int code) {
+  if (code == kCannotStart) return "could not be started";
+  if (code == kBySignal + SIGKILL) return "was killed by signal 9, as the system does where memory is short";
+  if (code > kBySignal && code < 2 * kBySignal) return fmt::format("was killed by signal {}", code - kBySignal);
+  return fmt::format("ended with exit code {}", code);
 }
 
 void interrupt_process(pid_t process) { ::kill(process, SIGTERM); }

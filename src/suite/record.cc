@@ -35,14 +35,50 @@ std::optional<ordered_json> read_json(const fs::path& path) {
   return json.is_object() ? std::optional(json) : std::nullopt;
 }
 
-/// Removes `output`, of whose parents none may be a link that leads out of the directory.
-void remove_inside(const fs::path& directory, const fs::path& output) {
-  const fs::path parent = fs::weakly_canonical(directory / output.parent_path()), root = fs::canonical(directory);
-  const std::string inside = fs::relative(parent, root).string();
-  if (output.is_absolute() || inside.rfind("..", 0) == 0)
-    throw Error(Exit::kFailed, fmt::format("{} lies outside of {}", (directory / output).string(), root.string()),
-                "something was moved or linked by hand; remove it");
-  fs::remove_all(directory / output);
+std::string text_of(const ordered_json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+fs::path mark_path(const fs::path& directory, const Job& job) { return directory / "jobs" / (job.name + ".started"); }
+
+/// What a job leaves: its output, blocks of an unfinished quantization, the record.
+std::vector<fs::path> traces(const fs::path& directory, const Job& job) {
+  std::vector<fs::path> paths = {record_path(directory, job)};
+  if (!job.output.empty()) {
+    paths.push_back(directory / job.output);
+    paths.push_back(directory / (job.output.string() + ".partial"));
+  }
+  return paths;
+}
+
+/// Beside it, so that both are on one file system.
+fs::path aside(const fs::path& path, const std::string& inputs) { return path.string() + ".old-" + inputs.substr(0, 8); }
+
+void put_aside(const fs::path& directory, const Job& job, const std::string& inputs) {
+  for (const fs::path& path : traces(directory, job)) {
+    if (!fs::exists(path)) continue;
+    fs::remove_all(aside(path, inputs));  // of the same inputs, and older
+    fs::rename(path, aside(path, inputs));
+  }
+}
+
+void bring_back(const fs::path& directory, const Job& job, const std::string& inputs) {
+  for (const fs::path& path : traces(directory, job))
+    if (fs::exists(aside(path, inputs)) && !fs::exists(path)) fs::rename(aside(path, inputs), path);
+}
+
+/// `text` with the contents of files in place of where they lie.
+std::string without_places(std::string text, const Job& job, const std::map<std::string, std::string>& contents) {
+  for (const fs::path& input : job.inputs) {
+    const std::string place = input.string();
+    for (size_t at = text.find(place); at != std::string::npos; at = text.find(place, at)) {
+      const std::string content = "sha256:" + contents.at(place);
+      text.replace(at, place.size(), content);
+      at += content.size();
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -54,23 +90,33 @@ std::vector<std::string> input_hashes(const Plan& plan) {
     for (const fs::path& input : job.inputs)
       if (contents.count(input.string()) == 0) contents[input.string()] = content_hash(input);
     ordered_json arguments = ordered_json::array(), needed = ordered_json::array();
-    for (const std::string& argument : job.arguments) {
-      const auto input = contents.find(argument);
-      arguments.push_back(input == contents.end() ? argument : "sha256:" + input->second);
-    }
+    for (const std::string& argument : job.arguments) arguments.push_back(without_places(argument, job, contents));
     for (const fs::path& input : job.inputs) needed.push_back(contents[input.string()]);
     for (const size_t before : job.after) needed.push_back(hashes[before]);
-    hashes.push_back(sha256(
-        ordered_json{{"version", tool_version()}, {"arguments", arguments}, {"recipe", job.recipe}, {"needs", needed}}.dump()));
+    hashes.push_back(sha256(ordered_json{
+        {"version", tool_version()},
+        {"arguments", arguments},
+        {"threads", plan.own_threads ? 0 : plan.threads},
+        {"recipe", job.recipe_sha256},
+        {"needs", needed}}.dump()));
   }
   return hashes;
 }
 
+std::string hash_of_page(const Suite& suite, const std::vector<std::string>& hashes, const std::vector<bool>& done) {
+  ordered_json made_from = {tool_version(), suite.title};
+  for (size_t i = 0; i < hashes.size(); ++i)
+    if (done[i]) made_from.push_back(hashes[i]);
+  return sha256(made_from.dump());
+}
+
 std::optional<Record> done_record(const fs::path& directory, const Job& job, const std::string& inputs) {
   const auto json = read_json(record_path(directory, job));
-  if (!json || json->value("schema", "") != kSchema || json->value("inputs", "") != inputs) return std::nullopt;
-  if (!job.output.empty() && !fs::exists(directory / job.output)) return std::nullopt;
-  return Record{inputs, json->value("seconds", 0.0), json->value("started", ""), json->value("result", ordered_json()).dump()};
+  if (!json || text_of(*json, "schema") != kSchema || text_of(*json, "inputs") != inputs) return std::nullopt;
+  if (!job.output.empty() && !fs::exists(directory / (job.proof.empty() ? job.output : job.proof))) return std::nullopt;
+  const auto seconds = json->find("seconds"), result = json->find("result");
+  if (seconds == json->end() || !seconds->is_number() || result == json->end() || !result->is_object()) return std::nullopt;
+  return Record{inputs, seconds->get<double>(), text_of(*json, "started"), result->dump()};
 }
 
 bool was_done(const fs::path& directory, const Job& job) { return fs::exists(record_path(directory, job)); }
@@ -88,14 +134,22 @@ void write_record(const fs::path& directory, const Job& job, const Record& recor
                                               "\n");
 }
 
-bool begin_attempt(const fs::path& directory, const Job& job, const std::string& inputs) {
-  const fs::path mark = directory / "jobs" / (job.name + ".started");
-  const bool same = fs::exists(mark) && read_file(mark) == inputs;
-  const bool resumable = job.kind == JobKind::kTrain;
+Attempt begin_attempt(const fs::path& directory, const Job& job, const std::string& inputs) {
+  const fs::path mark = mark_path(directory, job);
+  if (job.kind == JobKind::kReport) return Attempt::kNew;  // written over whole
+  const std::string before = fs::exists(mark) ? read_file(mark) : "";
+  if (before.empty() && !job.output.empty() && fs::exists(directory / job.output))
+    throw bad_input(fmt::format("{} is in the way: no job of this suite made it", (directory / job.output).string()),
+                    "move it, or give another --out");
+  if (before != inputs && !before.empty()) put_aside(directory, job, before);
+  bring_back(directory, job, inputs);
+  if (before != inputs) write_file(mark, inputs);
+  if (done_record(directory, job, inputs)) return Attempt::kDone;
   fs::remove(record_path(directory, job));
-  if (!job.output.empty() && !(same && resumable)) remove_inside(directory, job.output);
-  write_file(mark, inputs);
-  return same && resumable && fs::exists(directory / job.output);
+  const bool there = !job.output.empty() && fs::exists(directory / job.output);
+  if (job.kind == JobKind::kTrain) return there ? Attempt::kContinued : Attempt::kNew;
+  if (there) fs::remove_all(directory / job.output);  // half made, from the same inputs
+  return Attempt::kNew;
 }
 
 }  // namespace spectra::suite

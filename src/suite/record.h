@@ -10,13 +10,17 @@
 
 namespace spectra::suite {
 
-/// sha256 of each job's arguments, recipe, contents of the user's files among them, version of this program, and of the same of the
-/// jobs that it needs: equal hashes make equal outputs. Whole files are read, once each.
+/// sha256 of each job's arguments, recipe (what of it the weights depend on), contents of the user's files among them, version of
+/// this program, and of the same of the jobs that it needs: equal hashes make equal outputs. Where files lie does not count. Whole
+/// files are read, once each. That of the page says nothing before hash_of_page().
 std::vector<std::string> input_hashes(const Plan& plan);
+
+/// The page is made from the jobs that are done then.
+std::string hash_of_page(const Suite& suite, const std::vector<std::string>& hashes, const std::vector<bool>& done);
 
 struct Record {
   std::string inputs;   ///< input hash
-  double seconds = 0;   ///< of the job, in all its attempts that ended by themselves
+  double seconds = 0;   ///< of the job's last attempt
   std::string started;  ///< UTC
   std::string result;   ///< JSON object that the command printed
 };
@@ -27,8 +31,11 @@ std::optional<Record> done_record(const fs::path& directory, const Job& job, con
 bool was_done(const fs::path& directory, const Job& job);
 void write_record(const fs::path& directory, const Job& job, const Record& record);
 
-/// Before a job starts: keeps in DIR/jobs/NAME.started what it is made from. True where an attempt with the same inputs left
-/// something to continue. Whatever another attempt left at the job's output is removed, inside DIR only.
-bool begin_attempt(const fs::path& directory, const Job& job, const std::string& inputs);
+enum class Attempt : uint8_t { kNew, kContinued, kDone };
+
+/// Before a job starts: keeps in DIR/jobs/NAME.started what it is made from. What an attempt with other inputs left is put aside as
+/// NAME.old-HASH, and comes back with its inputs: kContinued where there is something to continue, kDone where the job had ended.
+/// Throws Error (exit 3) where something is in the way that no job left.
+Attempt begin_attempt(const fs::path& directory, const Job& job, const std::string& inputs);
 
 }  // namespace spectra::suite

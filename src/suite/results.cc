@@ -10,6 +10,7 @@
 #include "base/system.h"
 #include "base/version.h"
 #include "format/token_data.h"
+#include "suite/process.h"
 
 namespace spectra::suite {
 namespace {
@@ -38,8 +39,18 @@ ordered_json tasks_of(const ordered_json& result) {
   return result.is_object() && result.contains("tasks") ? result["tasks"] : ordered_json::object();
 }
 
+/// As it is there: a tokenizer may find fewer entries than it was asked for, and the model's vocabulary is then smaller.
+model::Config config_of(const PlannedModel& m, const fs::path& directory) {
+  const fs::path file = directory / m.model / "config.json";
+  if (!fs::exists(file)) return m.config;
+  model::Config config = m.config;
+  config.vocab = model::config_from_json(read_file(file, 1 << 20), file.string()).vocab;
+  return config;
+}
+
 ordered_json model_json(const PlannedModel& m, const fs::path& directory, const Progress& progress) {
-  const model::ParameterCount count = model::count_parameters(m.config);
+  const model::Config config = config_of(m, directory);
+  const model::ParameterCount count = model::count_parameters(config);
   const ordered_json validation = result_of(progress, m.validated_by);
   const bool validated = validation.is_object(), packed = !result_of(progress, m.packed_by).is_null();
   const fs::path stored = packed ? fs::path("packed") / m.name : m.model;
@@ -58,7 +69,7 @@ ordered_json model_json(const PlannedModel& m, const fs::path& directory, const 
           {"parameters", count.total()},
           {"linear_parameters", count.linear},
           {"bits_per_weight", m.bits_per_weight},
-          {"size_bits", m.size_bits},
+          {"size_bits", counted_bits(config, m.bits_per_weight)},
           {"disk_bytes", weight_bytes(directory / stored)},
           {"tokens", m.tokens},
           {"model", m.model.string()},
@@ -85,11 +96,14 @@ ordered_json data_json(const Plan& plan, const fs::path& directory) {
            {"sha256", data.sha256()}}};
 }
 
-/// What was written before; an empty object where nothing was.
+/// What was written before; an empty object where nothing was, or something else.
 ordered_json earlier_results(const fs::path& directory) {
   const fs::path path = directory / "results.json";
   const auto json = fs::exists(path) ? ordered_json::parse(read_file(path), nullptr, false) : ordered_json::object();
-  return json.is_object() ? json : ordered_json::object();
+  const bool ours = json.is_object() && json.contains("schema") && json["schema"] == kSchema;
+  const auto is_text = [&](const char* key) { return json.contains(key) && json[key].is_string(); };
+  const bool whole = ours && is_text("name") && is_text("started") && json.contains("seconds") && json["seconds"].is_number();
+  return whole ? json : ordered_json::object();
 }
 
 }  // namespace
@@ -116,14 +130,12 @@ std::optional<double> training_loss(const fs::path& log) {
 std::string results_json(const Suite& suite, const Plan& plan, const fs::path& directory, const Progress& progress) {
   ordered_json jobs = ordered_json::array(), models = ordered_json::array();
   for (size_t i = 0; i < plan.jobs.size(); ++i) {
-    std::string command = "spectra";
-    for (const std::string& argument : plan.jobs[i].arguments) command += " " + argument;
     jobs.push_back({{"name", plan.jobs[i].name},
                     {"kind", job_kind_name(plan.jobs[i].kind)},
                     {"state", state_name(progress.states[i])},
                     {"seconds", progress.records[i] ? ordered_json(progress.records[i]->seconds) : ordered_json()},
                     {"flops", plan.jobs[i].flops},
-                    {"command", command}});
+                    {"command", "spectra " + shell_words(plan.arguments(plan.jobs[i]))}});
   }
   for (const PlannedModel& m : plan.models)
     if (progress.records[m.made_by]) models.push_back(model_json(m, directory, progress));

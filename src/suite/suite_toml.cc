@@ -71,12 +71,21 @@ Data read_data(Table table) {
   table.take("tokenizer", data.tokenizer);
   table.take("path", data.path);
   table.finish();
-  if (!data.text.empty()) data.synthetic.clear();  // --set data.text=... takes the place of stories
+  // What the command line names takes the place of what the file names.
+  const auto set = [&](const char* key) { return table.node(key) != nullptr && table.node(key)->origin == "--set"; };
+  if (set("path")) data.synthetic.clear(), data.text.clear(), data.valid.clear(), data.valid_fraction = 0;
+  if (set("text")) data.synthetic.clear(), data.path.clear();
+  if (set("tokenizer")) data.vocabulary = 0;
+  if (set("vocabulary")) data.tokenizer.clear();
+  if (set("valid_fraction")) data.valid.clear();
   const int kinds = (data.synthetic.empty() ? 0 : 1) + (data.text.empty() ? 0 : 1) + (data.path.empty() ? 0 : 1);
   if (kinds != 1)
     throw bad_input(
         fmt::format("{}: data needs one of synthetic, text and path", data.origin),
         "synthetic = \"stories\", or text = [files] with valid or valid_fraction, or path = a directory of `spectra prepare`");
+  if (data.text.empty() && (!data.valid.empty() || data.valid_fraction > 0))
+    throw bad_input(fmt::format("{}: data.valid and data.valid_fraction are of text only", data.origin),
+                    "remove them: stories and token data have a validation split of their own");
   if (!data.path.empty()) return data;
   if (data.tokenizer.empty() == (data.vocabulary == 0))
     throw bad_input(fmt::format("{}: data needs either vocabulary or tokenizer", data.origin),
@@ -118,6 +127,7 @@ Arm read_arm(Table table, const Suite& suite) {
   table.take("sizes", arm.sizes, names);
   arm.seeds = suite.seeds;
   table.take("seeds", arm.seeds, 0, kMany);
+  if (arm.seeds.empty()) table.refuse("seeds", *table.node("seeds"), "at least one");
   arm.settings = read_sections(table, true);
   table.finish();
   if (arm.family.empty() || arm.sizes.empty())
@@ -175,6 +185,9 @@ Suite read_suite(const Node& root, const fs::path& path) {
   table.take("families", suite.families, kFamilies);
   suite.seeds = {1};
   table.take("seeds", suite.seeds, 0, kMany);
+  for (const char* key : {"families", "seeds"})
+    if (const Node* list = table.node(key); list != nullptr && list->type == Node::Type::kList && list->list.empty())
+      table.refuse(key, *list, "at least one");
   table.take("threads", suite.threads, 1, 4096);
   table.take("pack", suite.pack);
   const Node* data = table.table("data");

@@ -12,5 +12,5 @@ for target in "$build"/tests/fuzz/fuzz_*; do
   [ -d "$seeds" ] || seeds=""
   echo "$name: $seconds s"
   # shellcheck disable=SC2086
-  (cd "$build" && "./tests/fuzz/$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=0 -verbosity=0 "corpus/$name" $seeds)
+  (cd "$build" && "./tests/fuzz/$name" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=0 -print_funcs=0 -verbosity=0 "corpus/$name" $seeds)
 done

@@ -127,6 +127,13 @@ class Suite(harness.Case):
         quantized = {f"{kind}-float-{size}-seed1-{bits}bit" for kind in ("quantize", "evaluate") for size in ("small", "large") for bits in (8, 3)}
         self.assertEqual(changed, quantized | {"report"})
         self.assertEqual(summary["ran"], len(changed))
+        self.file.write_text(SUITE)
+        self.assertEqual(spectra_json(*self.command, "--out", out)["ran"], 1, "old models and scores are back")
+        self.file.write_text(SUITE.replace("every = 4", "every = 5"))
+        self.assertEqual(spectra_json(*self.command, "--out", out)["ran"], 0, "checkpoints do not change the weights")
+        self.file.write_text(SUITE.replace('name = "tiny"', 'name = "tiny"\ntitle = "Another title"'))
+        self.assertEqual(spectra_json(*self.command, "--out", out)["ran"], 1)
+        self.assertTrue("Another title" in (out / "report.html").read_text())
 
     def test_tasks_and_texts(self):
         out, data = self.directory / "study", harness.DATA / "eval/arc_easy-test.jsonl.gz"
@@ -144,6 +151,38 @@ class Suite(harness.Case):
             self.assertEqual(model["tasks"]["arc_easy"]["acc"], own["tasks"]["arc_easy"]["acc"])
             self.assertEqual(model["tasks"]["arc_easy"]["n"], 5)
             self.assertGreater(model["texts"]["held-out.txt"]["tokens"], 50)
+
+    def test_the_page_follows_what_is_done(self):
+        out = self.directory / "study"
+        spectra(*self.command, "--out", out, "--only", "train-float-small-seed1")
+        spectra(*self.command, "--out", out, "--only", "report")
+        self.assertTrue(">1 model," in (out / "report.html").read_text())
+        spectra(*self.command, "--out", out)
+        self.assertTrue(">9 models," in (out / "report.html").read_text())
+        # A result that a full disk has swallowed is no result.
+        job = out / "jobs/evaluate-float-small-seed1.json"
+        job.write_text(json.dumps(dict(json.loads(job.read_text()), result=None)))
+        self.assertEqual(spectra_json(*self.command, "--out", out)["ran"], 2)
+        empty = spectra(*self.command, "--out", self.directory / "new", "--only", "report", check=False)
+        self.assertEqual(empty.returncode, 1)
+        self.assertIn("1 jobs wait for others", empty.stderr)
+
+    def test_what_is_not_ours_stays(self):
+        out = self.directory / "project"
+        (out / "jobs").mkdir(parents=True)
+        (out / "data").mkdir()
+        (out / "data/precious.csv").write_text("1")
+        self.assert_bad_input(*self.command, "--out", out, says=["not a suite"])
+        self.assert_bad_input(*self.command, "--out", out, "--emit", "slurm", says=["not a suite"])
+        self.assertEqual(sorted(str(p.relative_to(out)) for p in out.rglob("*")), ["data", "data/precious.csv", "jobs"])
+        study = self.directory / "study"
+        spectra(*self.command, "--out", study, "--emit", "slurm")
+        (study / "data").mkdir()
+        (study / "data/precious.csv").write_text("1")
+        result = spectra(*self.command, "--out", study, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("is in the way", result.stderr)
+        self.assertTrue((study / "data/precious.csv").exists())
 
     def test_another_suite_stays_out(self):
         out = self.directory / "study"
@@ -211,11 +250,21 @@ class Suite(harness.Case):
             subprocess.run(["bash", "-n", script], check=True)
         (self.directory / "bin").mkdir()
         sbatch = self.directory / "bin/sbatch"
-        sbatch.write_text("#!/bin/bash\nscript=${!#}\nlast=$(sed -n 's/^#SBATCH --array=0-//p' \"$script\")\n"
-                          "for i in $(seq 0 $last); do SLURM_ARRAY_TASK_ID=$i bash \"$script\" >&2 || exit 1; done\necho 7\n")
+        sbatch.write_text("""#!/usr/bin/env python3
+import os, re, subprocess, sys
+arguments = sys.argv[1:]
+assert arguments[:4] == ["--parsable", "--output", os.environ["LOGS"] + "/slurm-%x-%a.log", "--open-mode"], arguments
+assert arguments[-3:-1] == ["--time", "1:00:00"], arguments
+script = open(arguments[-1]).read()
+assert not re.search("^#SBATCH .*['\\"]", script, re.M), "sbatch reads these lines as no shell does"
+assert "--dependency" not in arguments or arguments[arguments.index("--dependency") + 1].startswith("afterany:7")
+for i in range(int(re.search("#SBATCH --array=0-(.*)", script)[1]) + 1):  # one that fails does not stop the others
+    subprocess.run(["bash", arguments[-1]], env=dict(os.environ, SLURM_ARRAY_TASK_ID=str(i)), stdout=sys.stderr)
+print(7)
+""")
         sbatch.chmod(0o755)
-        subprocess.run([cluster / "slurm/submit.sh"], check=True, capture_output=True, timeout=600,
-                       env=dict(os.environ, PATH=f"{sbatch.parent}:{os.environ['PATH']}"))
+        subprocess.run([cluster / "slurm/submit.sh", "--time", "1:00:00"], check=True, capture_output=True, timeout=600,
+                       env=dict(os.environ, PATH=f"{sbatch.parent}:{os.environ['PATH']}", LOGS=str(cluster / "logs")))
         self.assertEqual(models(cluster), models(alone))
         self.assertTrue(json.loads((cluster / "results.json").read_text())["finished"])
         self.assertTrue((cluster / "report.html").exists())
@@ -229,7 +278,10 @@ class Suite(harness.Case):
                                ("tokens = 16_384", "tokens = -1", [":22: ", "train.tokens", "whole number"]),
                                ("bits = [8, 3]", "bits = [7]", [":30: ", "3, 4, 6, 8"]),
                                ("tokens = 1000", "tasks = [\"hellaswagg\"]", [":32: ", "hellaswagg"]),
-                               ("synthetic = \"stories\"", "text = \"nowhere.txt\"\nvalid_fraction = 0.1", ["nowhere.txt"])):
+                               ("families = [\"float\", \"ternary\"]", "families = []", [":2: ", "at least one"]),
+                               ("samples = 4", "samples = 4\nsequence = 65", ["quantize.sequence = 65", "64"]),
+                               ("vocabulary = 400", "vocabulary = 400\nvalid = \"x.txt\"", [":3: ", "data.valid", "text only"]),
+                               ("synthetic = \"stories\"", "text = \"nowhere.txt\"\nvalid_fraction = 0.1", [":3: ", "nowhere.txt"])):
             with self.subTest(new):
                 self.file.write_text(SUITE.replace(old, new, 1))
                 self.assert_bad_input(*self.command, "--out", self.directory / "study", says=says)

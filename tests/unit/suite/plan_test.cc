@@ -49,9 +49,12 @@ TEST(SuitePlan, HasEveryModelOnce) {
 TEST(SuitePlan, CountsBitsAsThePaper) {
   const Plan plan = plan_of(example());
   for (const PlannedModel& model : plan.models) {
-    // Widths of 16, 32 and 64: groups of 128 do not fit, those of 32 fit the larger size.
-    const double expected = model.quantized_bits == 4                      ? (model.size == "large" ? 5 : 4)
-                            : model.quantized_bits == 8                    ? 8
+    // Widths of 16, 32 and 64: groups of 128 do not fit, those of 32 fit the larger size. Else every row has 32 bits of scale and
+    // zero point: of the small size 16 * 5 + 32 * 2 rows hold 4 * 16 * 16 + 3 * 16 * 32 weights, of the large one twice the rows
+    // four times.
+    const double of_rows = 32.0 * (16 * 5 + 32 * 2) / (4 * 16 * 16 + 3 * 16 * 32) / (model.size == "large" ? 2 : 1);
+    const double expected = model.quantized_bits == 4                      ? (model.size == "large" ? 5 : 4 + of_rows)
+                            : model.quantized_bits == 8                    ? 8 + of_rows
                             : model.config.family == model::Family::kFloat ? 16
                                                                            : 1.58;
     EXPECT_DOUBLE_EQ(model.bits_per_weight, expected) << model.name;
@@ -140,31 +143,92 @@ TEST(SuiteRecords, AreBelievedForTheSameInputsAndOutputOnly) {
   const Plan plan = plan_of(example());
   const Job& job = job_of(plan, "train-float-small-seed1");
   EXPECT_FALSE(done_record(directory, job, "a"));
-  EXPECT_FALSE(begin_attempt(directory, job, "a"));
+  EXPECT_EQ(begin_attempt(directory, job, "a"), Attempt::kNew);
   fs::create_directories(directory / job.output);
   write_file(directory / job.output / "part", "x");
-  EXPECT_TRUE(begin_attempt(directory, job, "a")) << "the same inputs: to be continued";
+  EXPECT_EQ(begin_attempt(directory, job, "a"), Attempt::kContinued) << "the same inputs";
   EXPECT_TRUE(fs::exists(directory / job.output / "part"));
   write_record(directory, job, {"a", 2.5, "2026", "{\"loss\": 1}"});
+  EXPECT_FALSE(done_record(directory, job, "a")) << "no checkpoint is there";
+  fs::create_directories((directory / job.proof).parent_path());
+  write_file(directory / job.proof, "{}");
   ASSERT_TRUE(done_record(directory, job, "a"));
   EXPECT_EQ(done_record(directory, job, "a")->seconds, 2.5);
   EXPECT_FALSE(done_record(directory, job, "b"));
-  EXPECT_FALSE(begin_attempt(directory, job, "b")) << "other inputs: from the beginning";
+  EXPECT_EQ(begin_attempt(directory, job, "b"), Attempt::kNew) << "other inputs: from the beginning";
   EXPECT_FALSE(fs::exists(directory / job.output));
   EXPECT_FALSE(done_record(directory, job, "a"));
-  write_record(directory, job, {"b", 1, "2026", "{}"});
-  EXPECT_FALSE(done_record(directory, job, "b")) << "its output is gone";
+  EXPECT_EQ(begin_attempt(directory, job, "a"), Attempt::kDone) << "what they had made is back";
+  EXPECT_TRUE(fs::exists(directory / job.output / "part"));
+  EXPECT_EQ(done_record(directory, job, "a")->result, "{\"loss\":1}");
+  write_record(directory, job, {"a", 1, "2026", ""});
+  EXPECT_FALSE(done_record(directory, job, "a")) << "a result that was lost";
+  write_file(directory / "jobs" / (job.name + ".json"), "{\"schema\": 1, \"inputs\": []}");
+  EXPECT_FALSE(done_record(directory, job, "a")) << "edited by hand";
 }
 
-TEST(SuiteRecords, NothingOutsideIsRemoved) {
-  const fs::path base = fs::path(testing::TempDir()) / "suite-outside", directory = base / "study";
-  fs::remove_all(base);
-  fs::create_directories(directory / "jobs");
-  fs::create_directories(base / "elsewhere/float-small-seed1");
-  fs::create_directory_symlink(base / "elsewhere", directory / "runs");
+TEST(SuiteRecords, BlocksOfAnotherQuantizationArePutAside) {
+  const fs::path directory = fs::path(testing::TempDir()) / "suite-partial";
+  fs::remove_all(directory);
   const Plan plan = plan_of(example());
-  EXPECT_THROW(begin_attempt(directory, job_of(plan, "train-float-small-seed1"), "a"), Error);
-  EXPECT_TRUE(fs::exists(base / "elsewhere/float-small-seed1"));
+  const Job& job = job_of(plan, "quantize-float-small-seed1-4bit");
+  fs::create_directories(directory / "jobs");
+  EXPECT_EQ(begin_attempt(directory, job, "a"), Attempt::kNew);
+  const fs::path partial = directory / (job.output.string() + ".partial");
+  fs::create_directories(partial);
+  EXPECT_EQ(begin_attempt(directory, job, "a"), Attempt::kNew);
+  EXPECT_TRUE(fs::exists(partial)) << "the command goes on from them";
+  begin_attempt(directory, job, "b");
+  EXPECT_FALSE(fs::exists(partial));
+  begin_attempt(directory, job, "a");
+  EXPECT_TRUE(fs::exists(partial));
+}
+
+TEST(SuiteRecords, WhatNoJobMadeIsNotTouched) {
+  const fs::path directory = fs::path(testing::TempDir()) / "suite-in-the-way";
+  fs::remove_all(directory);
+  fs::create_directories(directory / "jobs");
+  fs::create_directories(directory / "data");
+  write_file(directory / "data/precious", "x");
+  const Plan plan = plan_of(example());
+  EXPECT_THROW(begin_attempt(directory, job_of(plan, "prepare"), "a"), Error);
+  EXPECT_TRUE(fs::exists(directory / "data/precious"));
+}
+
+TEST(SuiteHashes, NeitherPlacesNorCoresNorKeysThatTheWeightsDoNotDependOnCount) {
+  EXPECT_TRUE(changed(example(), replaced(example(), "[train]\n", "[checkpoint]\nevery = 3\n[train]\n")).empty());
+  EXPECT_EQ(changed(example(), "threads = 2\n" + example()).size(), plan_of(example()).jobs.size());
+  Plan plan = plan_of(example());
+  const std::vector<std::string> hashes = input_hashes(plan);
+  plan.threads = 64;
+  EXPECT_EQ(input_hashes(plan), hashes) << "chosen by the machine";
+  const fs::path base = fs::path(testing::TempDir()) / "suite-places";
+  std::vector<std::vector<std::string>> of_place;
+  for (const char* place : {"one", "another"}) {
+    fs::create_directories(base / place);
+    write_file(base / place / "text.txt", "the same");
+    const std::string set = fmt::format("data.text={}", (base / place / "text.txt").string());
+    of_place.push_back(input_hashes(make_plan(parse_suite(example(), "s.toml", {set, "data.valid_fraction=0.1"}))));
+  }
+  EXPECT_EQ(of_place[0], of_place[1]);
+}
+
+TEST(SuiteHashes, ThePageIsOfWhatIsDone) {
+  const Suite suite = parse_suite(example(), "s.toml");
+  const std::vector<std::string> hashes = {"a", "b", "c"};
+  const std::string one = hash_of_page(suite, hashes, {true, false, false});
+  EXPECT_EQ(one, hash_of_page(suite, {"a", "x", "c"}, {true, false, false}));
+  EXPECT_NE(one, hash_of_page(suite, hashes, {true, true, false}));
+  Suite retitled = suite;
+  retitled.title = "another";
+  EXPECT_NE(one, hash_of_page(retitled, hashes, {true, false, false}));
+}
+
+TEST(SuitePlan, DifferentThingsHaveDifferentNames) {
+  const std::string arm = "[[arm]]\nname = \"wide\"\nfamily = \"float\"\nsizes = [\"small\"]\nschedule.lr = 0.5\n";
+  const std::string size = "[[size]]\nname = \"small-wide\"\nhidden = 32\nglu = 64\nheads = 2\nlayers = 1\n";
+  EXPECT_NO_THROW(plan_of(example() + arm));
+  EXPECT_THROW(plan_of(example() + size + arm), Error);
 }
 
 }  // namespace
