@@ -56,8 +56,9 @@ std::vector<Ended> Hands::collect() {
   return ended;
 }
 
-void Hands::interrupt() const {
-  for (const Running& running : running_) interrupt_process(running.process);
+void Hands::interrupt() {
+  for (Running& running : running_)
+    if (!std::exchange(running.interrupted, true)) interrupt_process(running.process);
 }
 
 /// Another rank: a report is always awaited from it, and orders stay in memory until they are on their way.

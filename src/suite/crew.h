@@ -25,7 +25,8 @@ class Hands {
   /// `resume`: the job continues what an earlier attempt left.
   void start(size_t job, bool resume);
   std::vector<Ended> collect();
-  void interrupt() const;
+  /// Once each: a second signal would end a process before it has saved.
+  void interrupt();
   size_t busy() const { return running_.size() + failed_.size(); }
 
  private:
@@ -33,6 +34,7 @@ class Hands {
     size_t job;
     pid_t process;
     Stopwatch time;
+    bool interrupted = false;
   };
   const Plan& plan_;
   fs::path directory_;
