@@ -25,13 +25,16 @@ namespace {
 constexpr auto kPoll = std::chrono::milliseconds(5);
 constexpr auto kPatience = std::chrono::seconds(60);  ///< that processes get to save after an interrupt
 
-/// The last line that says something, for messages.
-std::string last_line(const fs::path& file) {
-  std::ifstream in(file);
-  std::string last;
-  for (std::string line; std::getline(in, line);)
+/// What a job that failed said last: its error, else any line.
+std::string last_words(const fs::path& log) {
+  constexpr std::string_view kError = "error: ";
+  std::ifstream in(log);
+  std::string last, error;
+  for (std::string line; std::getline(in, line);) {
     if (!line.empty()) last = line;
-  return last.substr(0, 200);
+    if (line.starts_with(kError)) error = line.substr(kError.size());
+  }
+  return (error.empty() ? last : error).substr(0, 200);
 }
 
 class Runner {
@@ -215,7 +218,7 @@ class Runner {
   void fail(const Job& job, const Ended& ended, const std::string& how) {
     progress_.states[ended.job] = State::kFailed;
     const fs::path log = log_of(directory_, job);
-    const std::string said = last_line(log);
+    const std::string said = last_words(log);
     error_line(fmt::format("{} {}{}", job.name, how, said.empty() ? "" : ": " + said), "its log: " + log.string());
   }
 
