@@ -120,7 +120,8 @@ std::vector<std::string> tick_labels(const std::vector<double>& values) {
 
 std::string short_number(double value) {
   if (!std::isfinite(value)) return "–";
-  const std::string text = std::abs(value) >= 10000 ? with_unit(value, 2) : fmt::format("{:.5g}", value);
+  const double size = std::abs(value);
+  const std::string text = size >= 10000 && size < 1e15 ? with_unit(value, 2) : fmt::format("{:.5g}", value);
   return value < 0 && text[0] == '-' ? "−" + text.substr(1) : text;
 }
 

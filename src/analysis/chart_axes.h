@@ -33,7 +33,7 @@ std::vector<double> ticks(double low, double high, int wanted = 5);
 std::vector<double> log_ticks(double low, double high, int wanted = 5);
 /// The same number of decimals for all; thousands, millions and so on as k, M, B, T.
 std::vector<std::string> tick_labels(const std::vector<double>& values);
-/// Five significant digits: "1.9312", "12.5M".
+/// Five significant digits: "1.9312", "12.5M"; from 10^15 on "6.94e+18".
 std::string short_number(double value);
 /// Units that a text of so many letters takes at `size` pixels, estimated.
 double text_width(const std::string& text, double size);

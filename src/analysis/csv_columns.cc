@@ -10,9 +10,14 @@
 #include "base/error.h"
 
 namespace spectra::analysis {
+namespace {
+
+constexpr const char* kByteOrderMark = "\xEF\xBB\xBF";  // what spreadsheets put in front of UTF-8
+
+}  // namespace
 
 CsvColumns::CsvColumns(const std::string& csv, const std::string& where, const std::vector<std::string>& needed)
-    : where_(where), rows_(eval::parse_csv(csv, where)) {
+    : where_(where), rows_(eval::parse_csv(csv.compare(0, 3, kByteOrderMark) == 0 ? csv.substr(3) : csv, where)) {
   if (rows_.empty()) throw bad_input(fmt::format("{} is empty", where), "its first line names the columns");
   for (size_t i = 0; i < rows_[0].fields.size(); ++i) places_[rows_[0].fields[i]] = i;
   rows_.erase(rows_.begin());

@@ -88,6 +88,26 @@ Parameters damped_step(const LeastSquares& problem, const Normal& normal, const 
   }
 }
 
+/// A sum that is rounding alone: residuals of a billionth of the values.
+bool lies_on_curve(const LeastSquares& problem, double squares) {
+  double size = 0;
+  for (const double value : problem.observed) size += value * value;
+  return squares <= 1e-18 * size;
+}
+
+/// See Solution::converged. A parameter at its bound that the sum would push beyond stays there.
+bool has_converged(const LeastSquares& problem, const Normal& normal, const Parameters& p, size_t held) {
+  if (!std::isfinite(normal.squares)) return false;
+  if (lies_on_curve(problem, normal.squares)) return true;
+  std::array<bool, kMostParameters> free{};
+  for (size_t i = 0; i < problem.count; ++i)
+    free[i] = i != held && !(p[i] <= problem.low[i] && normal.slope[i] <= 0) && !(p[i] >= problem.high[i] && normal.slope[i] >= 0);
+  const Parameters step = solve(normal.products, normal.slope, free, problem.count);
+  double fall = 0;  // of the sum, were the model linear
+  for (size_t i = 0; i < problem.count; ++i) fall += normal.slope[i] * step[i];
+  return std::abs(fall) <= 1e-6 * normal.squares;
+}
+
 /// Covariances of the parameters for errors of size 1; those at a bound do not vary.
 Matrix covariances(const LeastSquares& problem, const Solution& best) {
   const Normal normal = normal_equations(problem, best.parameters);
@@ -122,17 +142,21 @@ class ProfileSide {
   }
 
  private:
-  /// 0 where the sum of squares has risen by what is allowed; its root, so that it is nearly linear in `value`.
+  /// 0 where the sum of squares has risen by what is allowed; its root, so that it is nearly linear in `value`. Starts from the
+  /// last place inside, straight and along the covariance, for far outside the other parameters may lose all influence.
   double excess_at(double value) {
-    Parameters start = last_.parameters;
-    const double moved = value - start[index_];
+    Parameters straight = last_.parameters, along = straight;
+    const double moved = value - straight[index_];
     for (size_t i = 0; i < problem_.count; ++i)
       if (i != index_ && covariance_[index_][index_] > 0)
-        start[i] =
-            std::clamp(start[i] + moved * covariance_[index_][i] / covariance_[index_][index_], problem_.low[i], problem_.high[i]);
-    start[index_] = value;
-    last_ = minimize(problem_, start, index_);
-    return std::sqrt(std::max(0.0, last_.squares - best_.squares) / allowed_) - 1;
+        along[i] =
+            std::clamp(along[i] + moved * covariance_[index_][i] / covariance_[index_][index_], problem_.low[i], problem_.high[i]);
+    straight[index_] = along[index_] = value;
+    Solution there = minimize(problem_, along, index_);
+    if (const Solution other = minimize(problem_, straight, index_); !(there.squares <= other.squares)) there = other;
+    const double excess = std::sqrt(std::max(0.0, there.squares - best_.squares) / allowed_) - 1;
+    if (excess < 0) last_ = there;
+    return excess;
   }
 
   /// Between a place inside and one outside: the secant, and halves where it does not get on (the Illinois method).
@@ -161,7 +185,7 @@ class ProfileSide {
   const Matrix& covariance_;
   size_t index_;
   double allowed_;
-  Solution last_;
+  Solution last_;  ///< the newest inside
 };
 
 }  // namespace
@@ -186,19 +210,19 @@ Solution minimize(const LeastSquares& problem, const Parameters& start, size_t h
     if (little && damping <= 1e-3) break;
     damping = std::max(damping / 10, 1e-12);
   }
+  best.converged = has_converged(problem, normal, best.parameters, held);
   return best;
 }
 
 Interval profile_interval(const LeastSquares& problem, const Solution& best, size_t parameter, double level) {
   if (problem.observed.size() <= problem.count) return {};
+  if (lies_on_curve(problem, best.squares)) return {best.parameters[parameter], best.parameters[parameter]};
   const int degrees = static_cast<int>(problem.observed.size() - problem.count);
   const double t = student_t_bound(level, degrees), variance = best.squares / degrees, value = best.parameters[parameter];
   const Matrix covariance = covariances(problem, best);
   double step = t * std::sqrt(variance * covariance[parameter][parameter]);
-  if (!(step > 1e-12 * std::abs(value))) {
-    if (value > problem.low[parameter] && value < problem.high[parameter]) return {value, value};  // the points lie on the curve
-    step = t * std::sqrt(variance) + 1e-9;                                                         // at its bound: any first step
-  }
+  // At its bound, or where the covariance is beyond the arithmetic: any first step.
+  if (!(step > 1e-12 * std::abs(value)) || !std::isfinite(step)) step = t * std::sqrt(variance) + 1e-9;
   const auto side = [&](double first) { return ProfileSide(problem, best, covariance, parameter, t * t * variance).find(first); };
   return {value > problem.low[parameter] ? side(-step) : value, value < problem.high[parameter] ? side(step) : value};
 }

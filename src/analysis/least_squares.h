@@ -26,6 +26,8 @@ struct LeastSquares {
 struct Solution {
   Parameters parameters{};
   double squares = std::numeric_limits<double>::infinity();  ///< sum of the squared residuals
+  /// The points lie on the curve, or a Gauss-Newton step would lower the sum by less than a millionth (Bates and Watts 1981).
+  bool converged = false;
 };
 
 constexpr size_t kNoParameter = kMostParameters;
@@ -35,7 +37,7 @@ Solution minimize(const LeastSquares& problem, const Parameters& start, size_t h
 /// The values of one parameter at which the sum of squares, least over all other parameters, stays below its minimum times
 /// 1 + t² / (points - parameters), t of Student's distribution at `level`: exact for a linear model with normal errors of unknown
 /// size, and unlike best ± t·error it follows the curvature of this one. NaN with no more points than parameters; a side is at its
-/// bound or infinite where the data do not limit it.
+/// bound or infinite where the data do not limit it. One value where the points lie on the curve.
 Interval profile_interval(const LeastSquares& problem, const Solution& best, size_t parameter, double level = 0.95);
 
 }  // namespace spectra::analysis

@@ -26,8 +26,7 @@ std::optional<FamilyFit> fit_family(const Study& study, const Kind& kind) {
   fit.kind = kind;
   std::vector<double> n, loss;
   const std::vector<SizeGroup> groups = by_size(study, kind, validation_loss);
-  for (const SizeGroup& group : groups)
-    for (const double value : group.values) n.push_back(group.parameters), loss.push_back(value);
+  for (const SizeGroup& group : groups) n.push_back(group.parameters), loss.push_back(group.mean.mean);
   if (groups.size() < 3) return std::nullopt;
   fit.smallest = groups.front().parameters, fit.largest = groups.back().parameters;
   fit.with_offset = groups.size() > 3;  // three sizes would be met exactly by three coefficients

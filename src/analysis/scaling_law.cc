@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "analysis/student_t.h"
 #include "base/error.h"
 #include "base/rng.h"
 
@@ -15,6 +16,9 @@ namespace {
 
 // Parameters of the fit: log a, alpha, offset. The pure power law leaves out the last.
 enum : size_t { kLogA, kAlpha, kOffset };
+
+constexpr double kNormalBound = 1.959964;  // |z| of a normal distribution stays below with chance 0.95
+constexpr double kMostCorrelation = 0.98;  // of log N and log D
 
 void check_values(const std::vector<double>& values, size_t count, size_t different, const char* what) {
   if (values.size() != count)
@@ -32,6 +36,17 @@ std::vector<double> logarithms(const std::vector<double>& values) {
   std::vector<double> out(values.size());
   std::transform(values.begin(), values.end(), out.begin(), [](double value) { return std::log(value); });
   return out;
+}
+
+double correlation(const std::vector<double>& x, const std::vector<double>& y) {
+  const double count = static_cast<double>(x.size());
+  double mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
+  for (size_t i = 0; i < x.size(); ++i) mean_x += x[i] / count, mean_y += y[i] / count;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double dx = x[i] - mean_x, dy = y[i] - mean_y;
+    xx += dx * dx, yy += dy * dy, xy += dx * dy;
+  }
+  return xy / std::sqrt(xx * yy);
 }
 
 LeastSquares scaling_problem(const std::vector<double>& n, const std::vector<double>& loss, bool with_offset) {
@@ -65,6 +80,7 @@ Parameters start_at(double alpha, const std::vector<double>& n, const std::vecto
   return {std::log(a) + alpha * middle, alpha, offset};
 }
 
+/// The best of eight starts.
 Solution solve_scaling_law(const LeastSquares& problem, const std::vector<double>& n, const std::vector<double>& loss,
                            bool with_offset) {
   Solution best;
@@ -89,16 +105,17 @@ ScalingFit to_fit(const Solution& solution, bool with_offset) {
   return fit;
 }
 
-/// 2.5 and 97.5 percentiles.
-Interval middle_95(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double share) {
-    const double place = share * static_cast<double>(values.size() - 1);
-    const auto left = static_cast<size_t>(place);
-    const size_t right = std::min(left + 1, values.size() - 1);
-    return values[left] + (place - static_cast<double>(left)) * (values[right] - values[left]);
-  };
-  return {at(0.025), at(0.975)};
+/// The bootstrap's errors have the spread of normal ones of the fit's size. That size is itself a guess from so many degrees, which
+/// is what Student's distribution adds: 1.25 times at nine sizes.
+double stretch(size_t points, size_t coefficients) {
+  const double count = static_cast<double>(points), degrees = count - static_cast<double>(coefficients);
+  const double fewer = std::sqrt(count / degrees);  // a fit's residuals are smaller than the errors: each coefficient uses one up
+  return fewer * student_t_bound(0.95, static_cast<int>(points - coefficients)) / kNormalBound;
+}
+
+void check_converged(const Solution& best) {
+  if (!best.converged)
+    throw bad_input("no fit of the scaling law converged", "these sizes and losses do not determine it: look for wrong values");
 }
 
 }  // namespace
@@ -110,6 +127,7 @@ ScalingFit fit_scaling_law(const std::vector<double>& n, const std::vector<doubl
   check_values(n, loss.size(), with_offset ? 3 : 2, "sizes");
   const LeastSquares problem = scaling_problem(n, loss, with_offset);
   const Solution best = solve_scaling_law(problem, n, loss, with_offset);
+  check_converged(best);
   ScalingFit fit = to_fit(best, with_offset);
   fit.rms = rms_of(problem, best);
   fit.a_interval = exponential(profile_interval(problem, best, kLogA));
@@ -118,45 +136,41 @@ ScalingFit fit_scaling_law(const std::vector<double>& n, const std::vector<doubl
   return fit;
 }
 
-ScalingIntervals bootstrap_scaling_law(const ScalingFit& fit, const std::vector<double>& n, const std::vector<double>& loss,
+std::vector<ScalingFit> resampled_fits(const ScalingFit& fit, const std::vector<double>& n, const std::vector<double>& loss,
                                        bool with_offset, int resamples, uint64_t seed) {
   LeastSquares problem = scaling_problem(n, loss, with_offset);
-  if (n.size() <= problem.count || resamples < 1) return {};
-  std::vector<double> residuals, a, alpha, offset;
-  // A fit's residuals are smaller than the errors: it used up a degree of freedom for each coefficient.
-  const double count = static_cast<double>(n.size()), widen = std::sqrt(count / (count - static_cast<double>(problem.count)));
-  for (size_t i = 0; i < n.size(); ++i) residuals.push_back(widen * (loss[i] - fit.at(n[i])));
+  std::vector<ScalingFit> fits;
+  if (n.size() <= problem.count) return fits;
+  std::vector<double> residuals;
+  const double factor = stretch(n.size(), problem.count);
+  for (size_t i = 0; i < n.size(); ++i) residuals.push_back(factor * (loss[i] - fit.at(n[i])));
   Rng rng(seed);
   for (int round = 0; round < resamples; ++round) {
     for (size_t i = 0; i < n.size(); ++i) problem.observed[i] = fit.at(n[i]) + residuals[rng.below(residuals.size())];
-    const ScalingFit again = to_fit(minimize(problem, {std::log(fit.a), fit.alpha, with_offset ? fit.offset : 0}), with_offset);
-    a.push_back(again.a), alpha.push_back(again.alpha), offset.push_back(again.offset);
+    Solution again = minimize(problem, {std::log(fit.a), fit.alpha, with_offset ? fit.offset : 0});
+    if (!again.converged) again = solve_scaling_law(problem, n, problem.observed, with_offset);
+    fits.push_back(to_fit(again, with_offset));
   }
+  return fits;
+}
+
+ScalingIntervals intervals_of(const std::vector<ScalingFit>& fits) {
+  if (fits.empty()) return {};
+  std::vector<double> a, alpha, offset;
+  for (const ScalingFit& fit : fits) a.push_back(fit.a), alpha.push_back(fit.alpha), offset.push_back(fit.offset);
   return {middle_95(a), middle_95(alpha), middle_95(offset)};
 }
 
-double gap_percent(const ScalingFit& fit, const ScalingFit& base, double n) { return 100 * (fit.at(n) / base.at(n) - 1); }
-
-double limiting_gap_percent(const ScalingFit& fit, const ScalingFit& base) {
-  if (base.offset > 0) return 100 * (fit.offset / base.offset - 1);
-  if (fit.offset > 0 || fit.alpha < base.alpha) return INFINITY;
-  return fit.alpha > base.alpha ? -100 : 100 * (fit.a / base.a - 1);
-}
-
-double size_at_gap(const ScalingFit& fit, const ScalingFit& base, double percent) {
-  const auto above = [&](double log_n) { return gap_percent(fit, base, std::exp(log_n)) > percent; };
-  constexpr double kStep = 0.05;
-  const double end = std::log(1e30);
-  if (above(end)) return std::numeric_limits<double>::quiet_NaN();
-  double low = end;
-  while (low > 0 && !above(low)) low -= kStep;
-  if (low <= 0) return 1;
-  double high = low + kStep;
-  for (int i = 0; i < 80; ++i) {
-    const double middle = (low + high) / 2;
-    (above(middle) ? low : high) = middle;
-  }
-  return std::exp(high);
+Interval middle_95(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double share) {
+    const double place = share * static_cast<double>(values.size() - 1);
+    const auto left = static_cast<size_t>(place);
+    const double part = place - static_cast<double>(left);
+    if (part == 0 || values[left] == values[left + 1]) return values[left];  // both may be infinite
+    return values[left] + part * (values[left + 1] - values[left]);
+  };
+  return {at(0.025), at(0.975)};
 }
 
 double DataScalingFit::at(double n, double tokens) const { return offset + a / std::pow(n, alpha) + b / std::pow(tokens, beta); }
@@ -167,19 +181,22 @@ DataScalingFit fit_data_scaling_law(const std::vector<double>& n, const std::vec
   check_values(n, loss.size(), 3, "sizes");
   check_values(tokens, loss.size(), 3, "token counts");
   if (loss.size() < 5) throw bad_input(fmt::format("{} losses for five coefficients", loss.size()), "add models");
+  const std::vector<double> log_n = logarithms(n), log_d = logarithms(tokens);
+  if (const double r = correlation(log_n, log_d); std::abs(r) > kMostCorrelation)
+    throw bad_input(fmt::format("sizes and numbers of tokens go together (correlation {:.3f} of their logarithms)", r),
+                    "their parts of the loss cannot be told apart: add models of one size with other numbers of tokens");
   enum : size_t { kA, kPowerN, kB, kPowerD, kRest };
   LeastSquares problem;
   problem.count = 5;
   problem.observed = loss;
   problem.low = {-INFINITY, 0, -INFINITY, 0, 0};
   problem.high.fill(INFINITY);
-  problem.predict = [log_n = logarithms(n), log_d = logarithms(tokens)](const Parameters& p, size_t i, Parameters& gradient) {
+  problem.predict = [log_n, log_d](const Parameters& p, size_t i, Parameters& gradient) {
     const double of_n = std::exp(p[kA] - p[kPowerN] * log_n[i]), of_d = std::exp(p[kB] - p[kPowerD] * log_d[i]);
     gradient = {of_n, -of_n * log_n[i], of_d, -of_d * log_d[i], 1};
     return of_n + of_d + p[kRest];
   };
   // Starts: each part a third of the smallest loss, at the middle of its sizes.
-  const std::vector<double> log_n = logarithms(n), log_d = logarithms(tokens);
   const double third = *std::min_element(loss.begin(), loss.end()) / 3;
   const auto middle = [](const std::vector<double>& x) {
     return (*std::min_element(x.begin(), x.end()) + *std::max_element(x.begin(), x.end())) / 2;
@@ -191,6 +208,7 @@ DataScalingFit fit_data_scaling_law(const std::vector<double>& n, const std::vec
           minimize(problem, {std::log(third) + alpha * middle(log_n), alpha, std::log(third) + beta * middle(log_d), beta, third});
       if (solution.squares < best.squares) best = solution;
     }
+  check_converged(best);
   DataScalingFit fit{best.parameters[kRest],
                      std::exp(best.parameters[kA]),
                      best.parameters[kPowerN],

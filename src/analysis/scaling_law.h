@@ -17,23 +17,21 @@ struct ScalingFit {
   double at(double n) const;
 };
 /// `with_offset` false: the pure power law, offset = 0. The offset is never negative. Throws Error unless all values are positive
-/// and there are three different sizes (two for the pure law).
+/// and there are three different sizes (two for the pure law), or where no fit converges.
 ScalingFit fit_scaling_law(const std::vector<double>& n, const std::vector<double>& loss, bool with_offset);
 
+/// Fits to `resamples` sets of losses: the law's own and residuals of `fit` drawn with replacement, these stretched so that the
+/// middle 95 % of the fits are an interval as Student's distribution has it (a few sizes know the errors' size only roughly). Empty
+/// with no more sizes than coefficients.
+std::vector<ScalingFit> resampled_fits(const ScalingFit& fit, const std::vector<double>& n, const std::vector<double>& loss,
+                                       bool with_offset, int resamples, uint64_t seed);
 struct ScalingIntervals {
   Interval a, alpha, offset;
 };
-/// 95 % intervals by resampling the residuals of `fit`: percentiles of `resamples` new fits.
-ScalingIntervals bootstrap_scaling_law(const ScalingFit& fit, const std::vector<double>& n, const std::vector<double>& loss,
-                                       bool with_offset, int resamples, uint64_t seed);
-
-/// How far `fit` lies above `base` at size `n`, per cent of the loss of `base`.
-double gap_percent(const ScalingFit& fit, const ScalingFit& base, double n);
-/// What that gap tends to for ever larger models; NaN where both offsets are 0.
-double limiting_gap_percent(const ScalingFit& fit, const ScalingFit& base);
-/// The smallest size from 1 to 10^30 from which on the gap is no more than `percent` (the paper's figure 10; its closed form is
-/// the case of equal alphas). NaN where it never falls to that.
-double size_at_gap(const ScalingFit& fit, const ScalingFit& base, double percent);
+/// The middle 95 % of resampled fits; NaN where there are none.
+ScalingIntervals intervals_of(const std::vector<ScalingFit>& fits);
+/// 2.5 and 97.5 percentiles of at least one value; values may be infinite.
+Interval middle_95(std::vector<double> values);
 
 /// L(N, D) = offset + a / N^alpha + b / D^beta, D in tokens.
 struct DataScalingFit {
@@ -42,7 +40,8 @@ struct DataScalingFit {
   double rms = 0;
   double at(double n, double tokens) const;
 };
-/// Throws Error unless all values are positive and there are three different sizes and three different numbers of tokens.
+/// Throws Error unless all values are positive and there are three different sizes and three different numbers of tokens, where
+/// these go together (tokens 20 times the parameters, say: their parts cannot be told apart), or where no fit converges.
 DataScalingFit fit_data_scaling_law(const std::vector<double>& n, const std::vector<double>& tokens,
                                     const std::vector<double>& loss);
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses over sizes: scaling laws, Pareto fronts, bias columns, the paper's tables.
+// Losses and scores over sizes: Pareto fronts, bias columns, the paper's tables.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "analysis/bias_table.h"
 #include "analysis/model_points.h"
 #include "analysis/paper_tables.h"
 #include "analysis/pareto.h"
-#include "analysis/scaling_law.h"
 #include "analysis/study_tables.h"
 #include "base/error.h"
 #include "cli/analyze.h"
@@ -18,82 +16,8 @@
 namespace spectra::cli {
 namespace {
 
-using analysis::Cell;
-using analysis::Interval;
 using analysis::ModelPoint;
-using analysis::ScalingFit;
 using analysis::Table;
-
-constexpr uint64_t kBootstrapSeed = 1;
-
-struct KindFit {
-  std::string kind;
-  ScalingFit fit;
-};
-
-struct Columns {
-  std::vector<double> parameters, tokens, loss;
-};
-Columns columns_of(const std::vector<ModelPoint>& points, const std::string& kind) {
-  Columns columns;
-  for (const ModelPoint& point : points)
-    if (point.kind == kind)
-      columns.parameters.push_back(point.parameters), columns.tokens.push_back(point.tokens), columns.loss.push_back(point.loss);
-  return columns;
-}
-
-size_t different(const std::vector<double>& values) {
-  size_t finite = 0;
-  for (const double value : std::set<double>(values.begin(), values.end())) finite += std::isfinite(value);
-  return finite;
-}
-
-void add(std::vector<Cell>& row, double value, const Interval& interval) {
-  row.insert(row.end(), {Cell(value), Cell(interval.low), Cell(interval.high)});
-}
-
-ScalingFit fit_kind(const AnalyzeOptions& options, const Columns& columns) {
-  ScalingFit fit = analysis::fit_scaling_law(columns.parameters, columns.loss, !options.pure);
-  if (options.bootstrap > 0) {
-    const auto intervals = analysis::bootstrap_scaling_law(fit, columns.parameters, columns.loss, !options.pure,
-                                                           static_cast<int>(options.bootstrap), kBootstrapSeed);
-    fit.a_interval = intervals.a, fit.alpha_interval = intervals.alpha, fit.offset_interval = intervals.offset;
-  }
-  return fit;
-}
-
-Table gap_table(const std::vector<KindFit>& fits, const std::vector<double>& percents) {
-  Table table{{"kind", "base", "percent", "parameters", "limit_percent"}, {}};
-  const auto base = std::find_if(fits.begin(), fits.end(), [](const KindFit& one) { return one.kind == "FloatLM"; });
-  if (base == fits.end()) return table;
-  for (const KindFit& one : fits)
-    for (const double percent : percents)
-      if (one.kind != base->kind)
-        table.rows.push_back({one.kind, base->kind, percent, analysis::size_at_gap(one.fit, base->fit, percent),
-                              analysis::limiting_gap_percent(one.fit, base->fit)});
-  return table;
-}
-
-/// L(N, D), for the kinds whose models saw different numbers of tokens.
-Table token_table(const std::vector<ModelPoint>& points) {
-  Table table{{"kind", "points", "a", "a_low", "a_high", "alpha", "alpha_low", "alpha_high", "b", "b_low", "b_high", "beta",
-               "beta_low", "beta_high", "offset", "offset_low", "offset_high", "rms"},
-              {}};
-  for (const std::string& kind : analysis::kinds_of(points)) {
-    const Columns columns = columns_of(points, kind);
-    if (columns.loss.size() < 5 || different(columns.tokens) < 3 || different(columns.parameters) < 3) continue;
-    const analysis::DataScalingFit fit = analysis::fit_data_scaling_law(columns.parameters, columns.tokens, columns.loss);
-    std::vector<Cell> row = {kind, static_cast<double>(columns.loss.size())};
-    add(row, fit.a, fit.a_interval);
-    add(row, fit.alpha, fit.alpha_interval);
-    add(row, fit.b, fit.b_interval);
-    add(row, fit.beta, fit.beta_interval);
-    add(row, fit.offset, fit.offset_interval);
-    row.push_back(fit.rms);
-    table.rows.push_back(row);
-  }
-  return table;
-}
 
 /// value of TASK:METRIC; without a metric acc_norm, else acc.
 double score_of(const analysis::StudyModel& model, const std::string& score) {
@@ -122,46 +46,6 @@ std::vector<ModelPoint> read_scores(const std::string& path, const std::string& 
 }
 
 }  // namespace
-
-Tables analyze_scaling(const AnalyzeOptions& options) {
-  const std::vector<ModelPoint> points = analysis::read_points(only_input(options, "a suite or a CSV file"));
-  if (options.bootstrap < 0 || options.bootstrap > 100000)
-    throw Error(Exit::kUsage, fmt::format("--bootstrap {} is out of range", options.bootstrap), "0 to 100000 resamples");
-  const std::vector<double> percents = number_list(options.gaps, "--gaps");
-  Table table{
-      {"kind", "points", "a", "a_low", "a_high", "alpha", "alpha_low", "alpha_high", "offset", "offset_low", "offset_high", "rms"},
-      {}};
-  std::vector<KindFit> fits;
-  std::string left_out;
-  for (const std::string& kind : analysis::kinds_of(points)) {
-    const Columns columns = columns_of(points, kind);
-    if (different(columns.parameters) < (options.pure ? 2u : 3u)) {
-      left_out += (left_out.empty() ? "" : ", ") + kind;
-      continue;
-    }
-    fits.push_back({kind, fit_kind(options, columns)});
-    const ScalingFit& fit = fits.back().fit;
-    std::vector<Cell> row = {kind, static_cast<double>(columns.loss.size())};
-    add(row, fit.a, fit.a_interval);
-    add(row, fit.alpha, fit.alpha_interval);
-    add(row, fit.offset, fit.offset_interval);
-    row.push_back(fit.rms);
-    table.rows.push_back(row);
-  }
-  if (fits.empty())
-    throw bad_input(fmt::format("{}: no kind of model has enough sizes", options.inputs[0]),
-                    "a fit needs three sizes, with --pure two");
-  Tables tables = {
-      {"fits", table,
-       fmt::format("loss = a / parameters^alpha{}, 95 % intervals by {}{}", options.pure ? "" : " + offset",
-                   options.bootstrap > 0 ? "bootstrap" : "profile", left_out.empty() ? "" : "; too few sizes: " + left_out)}};
-  if (const Table gaps = gap_table(fits, percents); !gaps.rows.empty())
-    tables.push_back(
-        {"gaps", gaps, "size from which on a kind's loss is at most so many per cent above FloatLM's, and what the gap tends to"});
-  if (const Table tokens = token_table(points); !tokens.rows.empty())
-    tables.push_back({"tokens", tokens, "loss = a / parameters^alpha + b / tokens^beta + offset"});
-  return tables;
-}
 
 Tables analyze_pareto(const AnalyzeOptions& options) {
   const std::string& path = only_input(options, "a suite or a CSV file");

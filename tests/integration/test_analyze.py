@@ -56,6 +56,43 @@ class Analyze(harness.Case):
         for kind, alpha in ((row["kind"], row["alpha"]) for row in tables["fits"]):
             self.assertAlmostEqual(alpha, 0.26, delta=0.005, msg=kind)
 
+    def scaling(self, lines, *options):
+        file = self.directory / "points.csv"
+        file.write_text("\n".join(lines) + "\n")
+        return spectra_json("analyze", "scaling", file, *options)["tables"]
+
+    def test_scaling_of_seeds_tokens_and_gaps(self):
+        sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
+        laws = {"FloatLM": (159, 1.67), "TriLM": (185, 1.76)}
+        header = "kind,parameters,loss,tokens"
+
+        def rows(tokens, seeds=(0.01, -0.01)):
+            return [f"{kind},{n},{a / n ** 0.26 + 50 / d ** 0.3 + offset + error},{d}" for kind, (a, offset) in laws.items() for n in sizes
+                    for d in tokens(n) for error in seeds]
+        # Two seeds of a size are one point, whose mean is on the law.
+        tables = self.scaling([header, *rows(lambda n: [1e9])])
+        fit = tables["fits"][1]
+        self.assertEqual((fit["kind"], fit["sizes"], fit["models"]), ("TriLM", 5, 10))
+        self.assertAlmostEqual(fit["alpha"], 0.26, places=6)
+        gap = tables["gaps"][0]
+        self.assertEqual(gap["extrapolated"], "yes" if gap["parameters"] > 1e8 else "no")
+        self.assertTrue(gap["limit_low"] <= gap["limit_percent"] <= gap["limit_high"])
+        self.assertIsNone(self.scaling([header, *rows(lambda n: [1e9])], "--pure")["gaps"][0]["limit_percent"])
+        # A model whose tokens are not known is not in the law of tokens, wherever it stands.
+        grid = rows(lambda n: [1e9, 1e10, 1e11], seeds=(0, 0.001))
+        self.assertEqual(self.scaling([header, *grid])["tokens"][0]["points"], 15)
+        unknown = "TriLM,1e6,9,"
+        first, last = self.scaling([header, unknown, *grid])["tokens"], self.scaling([header, *grid, unknown])["tokens"]
+        self.assertEqual({row["kind"]: row for row in first}, {row["kind"]: row for row in last})
+        self.assertEqual(first[0]["models"], 30)
+        # Tokens that go with the parameters determine no law of both.
+        self.assertNotIn("tokens", self.scaling([header, *rows(lambda n: [20 * n])]))
+        text = spectra("analyze", "scaling", self.directory / "points.csv").stdout
+        self.assertIn("no law of parameters and tokens for TriLM: sizes and numbers of tokens go together", text)
+        bootstrap = self.scaling([header, *rows(lambda n: [1e9])], "--bootstrap", 200)["fits"][0]
+        self.assertTrue(bootstrap["alpha_low"] <= bootstrap["alpha"] <= bootstrap["alpha_high"])
+        self.assert_bad_input("analyze", "scaling", LOSSES, "--bootstrap", 20, says=["--bootstrap 20", "200"], code=2)
+
     def test_what_needs_no_input(self):
         self.assertEqual(len(spectra_json("analyze", "hardware")["tables"]["accelerators"]), 18)
         self.assertEqual(len(spectra_json("analyze", "paper", "scores")["tables"]["scores"]), 57)

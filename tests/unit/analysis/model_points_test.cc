@@ -36,6 +36,31 @@ TEST(ModelPoints, FromAFile) {
   EXPECT_THROW(read_points(temporary / "c.csv"), Error);
 }
 
+TEST(ModelPoints, SpreadsheetsAndParametersThatAreNoCounts) {
+  const test::TemporaryDirectory temporary;
+  std::ofstream(temporary / "a.csv") << "\xEF\xBB\xBFkind,parameters,loss\r\nTriLM,1e6,3\r\n";
+  ASSERT_EQ(read_points(temporary / "a.csv").size(), 1u);
+  EXPECT_EQ(read_points(temporary / "a.csv")[0].kind, "TriLM");
+  std::ofstream(temporary / "b.csv") << "kind,parameters,loss\nTriLM,1.1,3\nTriLM,0.099,3.5\n";  // billions
+  EXPECT_THROW(read_points(temporary / "b.csv"), Error);
+}
+
+TEST(ModelPoints, SeedsOfASizeAreOnePoint) {
+  const std::vector<ModelPoint> points = {{"a1", "TriLM", 1e6, 2e6, 1e9, 3.0},      {"f", "FloatLM", 1e6, 2e6, 1e9, 2.0},
+                                          {"a2", "TriLM", 1e6, 2e6, 1e9, 3.2},      {"b", "TriLM", 2e6, 4e6, 1e9, 2.8},
+                                          {"c", "TriLM", 1e6, 2e6, 4e9, 2.6},       {"d", "TriLM", 2e6, 4e6, kUnknown, 2.7},
+                                          {"e", "TriLM", kUnknown, 4e6, 1e9, 100.0}};
+  const std::vector<SizeMean> sizes = size_means(points, "TriLM", false), pairs = size_means(points, "TriLM", true);
+  ASSERT_EQ(sizes.size(), 2u);
+  EXPECT_EQ(sizes[0].models, 3u);
+  EXPECT_NEAR(sizes[0].loss, (3.0 + 3.2 + 2.6) / 3, 1e-12);
+  EXPECT_NEAR(sizes[1].loss, 2.75, 1e-12);
+  ASSERT_EQ(pairs.size(), 3u);
+  EXPECT_NEAR(pairs[0].loss, 3.1, 1e-12);
+  EXPECT_EQ(pairs[1].models, 1u);
+  EXPECT_EQ(pairs[2].tokens, 4e9);
+}
+
 StudyModel model(const std::string& size, double parameters, int64_t seed, double stereotype) {
   StudyModel out;
   out.name = size, out.size = size, out.parameters = parameters, out.seed = seed;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "analysis/paper.h"
+#include "analysis/scaling_gaps.h"
 #include "analysis/student_t.h"
 #include "base/error.h"
 #include "base/rng.h"
@@ -140,15 +141,87 @@ TEST(ScalingLaw, BootstrapIntervalsAreLikeTheProfiles) {
     loss.push_back(kPaperTernary.at(n.back()) + 0.004 * Rng(3).normal_at(static_cast<uint64_t>(i)));
   }
   const ScalingFit fit = fit_scaling_law(n, loss, true);
-  const ScalingIntervals boot = bootstrap_scaling_law(fit, n, loss, true, 400, 1);
+  const ScalingIntervals boot = intervals_of(resampled_fits(fit, n, loss, true, 400, 1));
   const auto similar = [](const Interval& a, const Interval& b) {
     EXPECT_NEAR((a.high - a.low) / (b.high - b.low), 1, 0.25);
     EXPECT_LT(std::max(a.low, b.low), std::min(a.high, b.high));
   };
   similar(boot.alpha, fit.alpha_interval);
   similar(boot.offset, fit.offset_interval);
-  const ScalingIntervals again = bootstrap_scaling_law(fit, n, loss, true, 400, 1);
+  const ScalingIntervals again = intervals_of(resampled_fits(fit, n, loss, true, 400, 1));
   EXPECT_EQ(again.alpha.low, boot.alpha.low);
+}
+
+/// Least sum of squares over a and a grid of alphas, for a given offset.
+double squares_at_offset(const std::vector<double>& n, const std::vector<double>& loss, double offset) {
+  double best = INFINITY;
+  for (double alpha = 0.001; alpha < 6; alpha += 0.0005) {
+    double pp = 0, py = 0, squares = 0;
+    const auto power = [&](size_t i) { return std::pow(n[i] / n[0], -alpha); };
+    for (size_t i = 0; i < n.size(); ++i) pp += power(i) * power(i), py += power(i) * (loss[i] - offset);
+    for (size_t i = 0; i < n.size(); ++i) squares += std::pow(loss[i] - offset - py / pp * power(i), 2);
+    best = std::min(best, squares);
+  }
+  return best;
+}
+
+// Far above the best offset the power loses all influence; from there the search must find back.
+TEST(ScalingLaw, ProfilesOfFewSizesHaveBothSides) {
+  const std::vector<double> n = {113e3, 209e3, 415e3, 861e3, 1542e3}, loss = {3.921, 3.780, 3.728, 3.659, 3.587};
+  const ScalingFit fit = fit_scaling_law(n, loss, true);
+  EXPECT_EQ(fit.offset_interval.low, 0);
+  ASSERT_GT(fit.offset_interval.high, fit.offset + 0.1);
+  const double t = student_t_bound(0.95, 2), least = 5 * fit.rms * fit.rms;
+  EXPECT_NEAR(squares_at_offset(n, loss, fit.offset_interval.high) / (least * (1 + t * t / 2)), 1, 1e-3);
+  EXPECT_LT(fit.a_interval.low, 0.9 * fit.a);
+  EXPECT_GT(fit.alpha_interval.high, fit.alpha);
+}
+
+TEST(ScalingLaw, WhatDoesNotConvergeIsSaid) {
+  LeastSquares problem;
+  problem.count = 1;
+  problem.observed = {1, 2};
+  problem.low.fill(-INFINITY), problem.high.fill(INFINITY);
+  problem.predict = [](const Parameters& p, size_t, Parameters& gradient) { return gradient[0] = std::exp(p[0]); };
+  EXPECT_TRUE(minimize(problem, {0}).converged);
+  EXPECT_NEAR(minimize(problem, {0}).parameters[0], std::log(1.5), 1e-6);
+  EXPECT_FALSE(minimize(problem, {1000}).converged);  // overflows
+}
+
+TEST(ScalingLaw, TokensThatGoWithTheSizesAreRefused) {
+  std::vector<double> n, tokens, loss;
+  for (const double size : {1e6, 3e6, 1e7, 3e7, 1e8, 3e8}) {
+    n.push_back(size), tokens.push_back(20 * size);
+    loss.push_back(1.7 + 400 / std::pow(size, 0.34) + 410 / std::pow(20 * size, 0.28));
+  }
+  EXPECT_THROW(fit_data_scaling_law(n, tokens, loss), Error);
+  for (const size_t i : {0, 5}) {
+    tokens[i] *= i == 0 ? 30 : 1.0 / 30;
+    loss[i] = 1.7 + 400 / std::pow(n[i], 0.34) + 410 / std::pow(tokens[i], 0.28);
+  }
+  EXPECT_NO_THROW(fit_data_scaling_law(n, tokens, loss));
+}
+
+TEST(ScalingLaw, GapsHaveIntervals) {
+  const std::vector<double> n = paper_parameters();
+  const auto fit_of = [&](const PaperFit& law, double error, uint64_t seed) {
+    std::vector<double> loss;
+    for (const double size : n) loss.push_back(law.at(size) + error * Rng(seed).normal_at(loss.size()));
+    const ScalingFit fit = fit_scaling_law(n, loss, true);
+    return std::pair(fit, resampled_fits(fit, n, loss, true, 200, seed));
+  };
+  const auto [ternary, ternaries] = fit_of(kPaperTernary, 0.0003, 1);
+  const auto [floats, all_floats] = fit_of(kPaperFloat, 0.0003, 2);
+  const Interval size = size_at_gap_interval(ternaries, all_floats, 9), limit = limiting_gap_interval(ternaries, all_floats);
+  EXPECT_LT(size.low, size_at_gap(ternary, floats, 9));
+  EXPECT_GT(size.high, size_at_gap(ternary, floats, 9));
+  EXPECT_LT(size.high, 2 * size.low);
+  EXPECT_LT(limit.low, limiting_gap_percent(ternary, floats));
+  EXPECT_GT(limit.high, limiting_gap_percent(ternary, floats));
+  // With errors of 0.05 nats nothing limits a gap of 6 per cent, nor, where offsets may be 0, what the gap tends to.
+  const Interval loose = size_at_gap_interval(fit_of(kPaperTernary, 0.05, 3).second, fit_of(kPaperFloat, 0.05, 4).second, 6);
+  EXPECT_EQ(loose.high, INFINITY);
+  EXPECT_TRUE(std::isnan(limiting_gap_interval({}, all_floats).low));
 }
 
 TEST(ScalingLaw, FewPointsHaveNoIntervalsAndOddOnesAreRefused) {
@@ -156,7 +229,7 @@ TEST(ScalingLaw, FewPointsHaveNoIntervalsAndOddOnesAreRefused) {
   const ScalingFit fit = fit_scaling_law(n, losses({100, 0.3, 1.5}, n), true);
   EXPECT_NEAR(fit.alpha, 0.3, 1e-6);
   EXPECT_TRUE(std::isnan(fit.alpha_interval.low));
-  EXPECT_TRUE(std::isnan(bootstrap_scaling_law(fit, n, {3, 2, 2}, true, 10, 1).a.low));
+  EXPECT_TRUE(std::isnan(intervals_of(resampled_fits(fit, n, {3, 2, 2}, true, 200, 1)).a.low));
   EXPECT_THROW(fit_scaling_law({1e6, 4e6, 4e6}, {3, 2, 2}, true), Error);
   EXPECT_THROW(fit_scaling_law({1e6, 4e6}, {3, 2, 2}, false), Error);
   EXPECT_THROW(fit_scaling_law(n, {3, 2, NAN}, true), Error);
