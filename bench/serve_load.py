@@ -3,6 +3,9 @@
 """Streaming clients on `spectra serve`, all on this machine: tokens per second of one stream in the engine, of one client and of many over
 HTTP; failed requests; time to first token; memory. Writes bench/results/serve_load.json.
 
+The engine alone: one stream and as many as clients in turns, each with the bandwidth that the machine had then: one stream is as fast as memory,
+many together as fast as arithmetic, so their ratio is the machine's.
+
 Every client sends one request after another: a prompt of its own of 40 words, 128 tokens at temperature 1. Clients only count events; they are
 part of the load. Usage: bench/serve_load.py MODEL [--clients 32] [--seconds 60] [--binary B] [--out FILE]
 """
@@ -24,6 +27,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORDS = "the a of to and in it was that he she they on with at from day night river house tree cat dog bird went saw said old small green".split()
 TOKENS = 128
+ROUNDS = 7
 
 
 def cpu_name():
@@ -78,6 +82,14 @@ def resident(process):
     return int(pathlib.Path(f"/proc/{process.pid}/status").read_text().split("VmRSS:")[1].split()[0]) << 10
 
 
+def decode(binary, model, streams):
+    """Of the engine, on all cores."""
+    bench = json.loads(subprocess.run([binary, "bench", model, "--prompt", "0", "--generate", str(TOKENS), "--runs", "3", "--batch-decode", str(streams),
+                                       "--threads", str(os.cpu_count()), "--json"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+    result = bench["results"][0]
+    return {"tokens_per_second": result["tokens_per_second"]["median"], "machine_gbytes_per_second": result["bandwidth_gbytes_per_second"]}
+
+
 def measure(server, port, clients, seconds):
     memory = []
     load = Load(port)
@@ -99,9 +111,10 @@ def main():
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/release/spectra")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results/serve_load.json")
     a = parser.parse_args()
-    bench = json.loads(subprocess.run([a.binary, "bench", a.model, "--prompt", "0", "--generate", str(TOKENS), "--runs", "5", "--json"], check=True,
-                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
-    engine = max(r["tokens_per_second"]["median"] for r in bench["results"])
+    rounds = [{"streams": n, **decode(a.binary, a.model, n)} for _ in range(ROUNDS) for n in (1, a.clients)]
+    speed = {n: [r["tokens_per_second"] for r in rounds if r["streams"] == n] for n in (1, a.clients)}
+    ratios = [many / one for one, many in zip(speed[1], speed[a.clients])]
+    engine = statistics.median(speed[1])
     server = subprocess.Popen([a.binary, "serve", a.model, "--port", "0", "--max-concurrent", str(a.clients), "--json"], stdout=subprocess.PIPE, text=True)
     try:
         port = int(json.loads(server.stdout.readline())["url"].rsplit(":", 1)[1])
@@ -112,7 +125,8 @@ def main():
         server.wait()
     revision = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     document = {"machine": f"{cpu_name()}, {os.cpu_count()} cores", "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                "revision": revision, "command": " ".join(sys.argv), "engine_one_stream_tokens_per_second": engine, "one": one, "many": many,
+                "revision": revision, "command": " ".join(sys.argv), "engine": {"rounds": rounds, "one_stream_tokens_per_second": engine, "many_tokens_per_second": statistics.median(speed[a.clients]),
+                           "many_over_one": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}}, "one": one, "many": many,
                 "many_over_engine_one_stream": many["tokens_per_second"] / engine, "many_over_one": many["tokens_per_second"] / one["tokens_per_second"]}
     a.out.write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document, indent=1))

@@ -53,15 +53,21 @@ class Sampler {
   struct Candidate {
     float logit;
     int32_t token;
-    double weight;  ///< exp((logit - largest) / temperature)
+    double weight;  ///< proportional to its probability
   };
   bool changes_logits() const;
   void change_logits(std::span<const int32_t> seen);
+  double weigh(std::span<const float> logits, float largest);
   void keep_top_k();
-  void keep_top_p();
+  void keep_top_p(double total);
+  int32_t draw_of_all(double uniform) const;
 
   Sampling sampling_;
+  std::vector<float> changed_;  ///< logits after bias and penalties
+  // What may be drawn: the candidates, or where there are none all tokens by their weights, added in blocks.
   std::vector<Candidate> candidates_;
+  std::vector<float> weights_;
+  std::vector<double> sums_;
 };
 
 }  // namespace spectra::infer

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/rng.h"
 
 namespace spectra::infer {
 namespace {
@@ -115,6 +116,38 @@ TEST(Sampler, TopPOfALargeVocabularyAgreesWithSortingAll) {
   for (uint64_t step = 0; step < 5000; ++step) ++drawn[sampler.sample(logits, {}, step)];
   for (const auto& item : drawn) EXPECT_TRUE(allowed[static_cast<size_t>(item.first)]) << item.first;
   EXPECT_GT(drawn.size(), kept / 2);
+}
+
+TEST(Sampler, AllTokensOfALargeVocabularyAgreeWithThePlainSum) {
+  constexpr size_t kSize = 5003;
+  std::vector<float> logits;
+  for (size_t i = 0; i < kSize; ++i) logits.push_back(static_cast<float>(std::sin(static_cast<double>(i) * 12.9898) * 30));
+  logits[0] = std::numeric_limits<float>::quiet_NaN();
+  logits[700] = std::numeric_limits<float>::infinity();
+  logits[kSize - 1] = -std::numeric_limits<float>::infinity();
+  for (const double temperature : {1e-40, 0.01, 0.7, 1.0, 50.0}) {
+    std::vector<double> weights(kSize), sums(kSize);
+    float largest = -100;
+    for (const float x : logits) largest = std::isfinite(x) ? std::max(largest, x) : largest;
+    double total = 0;
+    for (size_t i = 0; i < kSize; ++i) {
+      if (std::isfinite(logits[i]))
+        weights[i] = std::exp((static_cast<double>(logits[i]) - static_cast<double>(largest)) / temperature);
+      sums[i] = total += weights[i];
+    }
+    Sampler sampler(at(temperature));
+    sampler.filter(logits, {});
+    const std::vector<double> p = sampler.probabilities(kSize);
+    for (size_t i = 0; i < kSize; ++i) EXPECT_NEAR(p[i], weights[i] / total, 1e-4 * weights[i] / total + 1e-30) << i;
+    for (uint64_t step = 0; step < 2000; ++step) {
+      // The token in whose part of [0, total) the same random number falls, but for rounding at the edges.
+      const double u = Rng(5, 0x5a3b1e).uniform_at(step) * total;
+      const auto token = static_cast<size_t>(sampler.draw(step));
+      EXPECT_GT(weights[token], 0) << token;
+      EXPECT_LE(u, sums[token] + 1e-5 * total) << temperature;
+      EXPECT_GE(u, sums[token] - weights[token] - 1e-5 * total) << temperature;
+    }
+  }
 }
 
 TEST(Sampler, RepetitionPenaltyCountsATokenOnce) {
