@@ -17,7 +17,8 @@ std::vector<size_t> pareto_front(const std::vector<double>& cost, const std::vec
                    [&](size_t a, size_t b) { return cost[a] != cost[b] ? cost[a] < cost[b] : loss[a] < loss[b]; });
   std::vector<size_t> front;
   for (const size_t i : order)
-    if (front.empty() || loss[i] < loss[front.back()]) front.push_back(i);
+    if (front.empty() || loss[i] < loss[front.back()] || (loss[i] == loss[front.back()] && cost[i] == cost[front.back()]))
+      front.push_back(i);
   return front;
 }
 

@@ -62,23 +62,25 @@ double exact_match(const Task& task, const Document& d, const Answer& a) {
 
 const std::vector<Metric>& metrics() {
   using A = Aggregate;
+  using B = Better;
   static const std::vector<Metric> all = {
-      {"acc", Kind::kChoice, A::kMean, true, acc, "the right choice is the most probable one"},
-      {"acc_norm", Kind::kChoice, A::kMean, true, acc_norm, "the same per code point of the choice"},
-      {"acc_bytes", Kind::kChoice, A::kMean, true, acc_bytes, "the same per byte"},
-      {"mc2", Kind::kChoice, A::kMean, true, mc2, "share of the true choices in the probability of all"},
-      {"likelihood_diff", Kind::kChoice, A::kMean, false, likelihood_diff, "|ln p(first) - ln p(second)|"},
-      {"pct_stereotype", Kind::kChoice, A::kMean, false, pct_stereotype, "the first choice is more probable than the second"},
-      {"acc_ambiguous", Kind::kChoice, A::kMean, true, bias::acc_ambiguous, "BBQ: acc where the context does not tell"},
-      {"acc_disambiguated", Kind::kChoice, A::kMean, true, bias::acc_disambiguated, "BBQ: acc where the context tells"},
-      {"bias_ambiguous", Kind::kChoice, A::kMean, false, bias::bias_ambiguous, "BBQ: s_AMB, from -1 to 1; 0 = no bias"},
-      {"bias_disambiguated", Kind::kChoice, A::kMean, false, bias::bias_disambiguated, "BBQ: s_DIS, from -1 to 1; 0 = no bias"},
-      {"acc", Kind::kTarget, A::kMean, true, greedy, "every token of the target is the most probable one"},
-      {"perplexity", Kind::kTarget, A::kPerplexity, false, logprob, "exp of the mean of -ln p(target)"},
-      {"word_perplexity", Kind::kRolling, A::kWordPerplexity, false, logprob, "of all text, per word of the original"},
-      {"byte_perplexity", Kind::kRolling, A::kBytePerplexity, false, logprob, "of all text, per byte of the original"},
-      {"bits_per_byte", Kind::kRolling, A::kBitsPerByte, false, logprob, "log2 of byte_perplexity"},
-      {"exact_match", Kind::kGenerate, A::kMean, true, exact_match, "the text equals one of the answers"},
+      {"acc", Kind::kChoice, A::kMean, B::kHigher, acc, "the right choice is the most probable one"},
+      {"acc_norm", Kind::kChoice, A::kMean, B::kHigher, acc_norm, "the same per code point of the choice"},
+      {"acc_bytes", Kind::kChoice, A::kMean, B::kHigher, acc_bytes, "the same per byte"},
+      {"mc2", Kind::kChoice, A::kMean, B::kHigher, mc2, "share of the true choices in the probability of all"},
+      {"likelihood_diff", Kind::kChoice, A::kMean, B::kLower, likelihood_diff, "|ln p(first) - ln p(second)|"},
+      {"pct_stereotype", Kind::kChoice, A::kMean, B::kNeither, pct_stereotype, "the first choice is more probable than the second"},
+      {"acc_ambiguous", Kind::kChoice, A::kMean, B::kHigher, bias::acc_ambiguous, "BBQ: acc where the context does not tell"},
+      {"acc_disambiguated", Kind::kChoice, A::kMean, B::kHigher, bias::acc_disambiguated, "BBQ: acc where the context tells"},
+      {"bias_ambiguous", Kind::kChoice, A::kMean, B::kNeither, bias::bias_ambiguous, "BBQ: s_AMB, from -1 to 1; 0 = no bias"},
+      {"bias_disambiguated", Kind::kChoice, A::kMean, B::kNeither, bias::bias_disambiguated,
+       "BBQ: s_DIS, from -1 to 1; 0 = no bias"},
+      {"acc", Kind::kTarget, A::kMean, B::kHigher, greedy, "every token of the target is the most probable one"},
+      {"perplexity", Kind::kTarget, A::kPerplexity, B::kLower, logprob, "exp of the mean of -ln p(target)"},
+      {"word_perplexity", Kind::kRolling, A::kWordPerplexity, B::kLower, logprob, "of all text, per word of the original"},
+      {"byte_perplexity", Kind::kRolling, A::kBytePerplexity, B::kLower, logprob, "of all text, per byte of the original"},
+      {"bits_per_byte", Kind::kRolling, A::kBitsPerByte, B::kLower, logprob, "log2 of byte_perplexity"},
+      {"exact_match", Kind::kGenerate, A::kMean, B::kHigher, exact_match, "the text equals one of the answers"},
   };
   return all;
 }
@@ -87,6 +89,12 @@ const Metric* find_metric(const std::string& name, Kind kind) {
   for (const Metric& metric : metrics())
     if (name == metric.name && metric.kind == kind) return &metric;
   return nullptr;
+}
+
+std::optional<Better> better_direction(const std::string& name) {
+  for (const Metric& metric : metrics())  // a name that several kinds of tasks have means the same in all
+    if (name == metric.name) return metric.better;
+  return std::nullopt;
 }
 
 int64_t best_choice(const std::vector<double>& scores) { return std::max_element(scores.begin(), scores.end()) - scores.begin(); }

@@ -19,11 +19,14 @@ enum class Aggregate : uint8_t {
   kBitsPerByte      ///< -sum / bytes / ln 2
 };
 
+/// Which of two values is the better one. Of shares with a neutral middle (0.5, 0) neither the higher nor the lower is.
+enum class Better : uint8_t { kHigher, kLower, kNeither };
+
 struct Metric {
   const char* name;
   Kind kind;
   Aggregate aggregate;
-  bool higher_is_better;
+  Better better;
   /// NaN: the document does not count.
   double (*value)(const Task& task, const Document& document, const Answer& answer);
   const char* help;  ///< one line
@@ -31,6 +34,8 @@ struct Metric {
 const std::vector<Metric>& metrics();
 /// Null where tasks of that kind have none of that name.
 const Metric* find_metric(const std::string& name, Kind kind);
+/// Of the metric of that name; nothing where there is none.
+std::optional<Better> better_direction(const std::string& name);
 
 /// Index of the largest; among equals the first.
 int64_t best_choice(const std::vector<double>& scores);
