@@ -96,6 +96,21 @@ std::vector<SizeDifference> differences(const Study& study, const Kind& a, const
   return out;
 }
 
+std::vector<const StudyModel*> next_smaller_floats(const Study& study, const StudyModel& model) {
+  const Measure trained = [&](const StudyModel& one) {
+    return !one.run.empty() && one.linear_parameters < model.linear_parameters ? one.linear_parameters : kUnknown;
+  };
+  std::vector<SizeGroup> groups = by_size(study, kFloatLM, trained);
+  std::sort(groups.begin(), groups.end(), [](const SizeGroup& a, const SizeGroup& b) { return a.values[0] > b.values[0]; });
+  std::vector<const StudyModel*> floats;
+  for (size_t i = 0; i < std::min<size_t>(2, groups.size()); ++i)
+    floats.push_back(
+        *std::min_element(groups[i].models.begin(), groups[i].models.end(), [&](const StudyModel* a, const StudyModel* b) {
+          return std::pair(a->seed != model.seed, a->seed) < std::pair(b->seed != model.seed, b->seed);
+        }));
+  return floats;
+}
+
 Series points_of(const Kind& kind, const std::vector<SizeGroup>& groups, double SizeGroup::*x) {
   Series series;
   series.name = kind_name(kind);

@@ -55,6 +55,10 @@ struct SizeDifference {
 };
 std::vector<SizeDifference> differences(const Study& study, const Kind& a, const Kind& b, const Measure& measure);
 
+/// The suite's own FloatLMs of the two next sizes with fewer linear parameters than `model`, the larger first: of several seeds the
+/// model's own, or else the lowest. Sizes are compared by linear parameters, since embeddings are padded to the number of shards.
+std::vector<const StudyModel*> next_smaller_floats(const Study& study, const StudyModel& model);
+
 /// A fixed run of points: one marker a size with a bar over its seeds, joined to nothing.
 Series points_of(const Kind& kind, const std::vector<SizeGroup>& groups, double SizeGroup::*x);
 

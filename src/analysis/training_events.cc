@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace spectra::analysis {
 namespace {
@@ -13,27 +14,61 @@ double median(std::vector<double> values) {
   return values[middle];
 }
 
-/// Mean and slope (a token) of the losses of lines with from < tokens <= to.
-struct Window {
-  int lines = 0;
-  double mean = 0, slope = 0;
+/// The line fitted to some losses: y = mean + slope * (x - center).
+struct Trend {
+  size_t lines = 0;
+  double center = 0, mean = 0, slope = 0;
+  double spread = 0;   ///< sum of the squared distances of x from its center
+  double squares = 0;  ///< of the residuals
+  double at(double x) const { return mean + slope * (x - center); }
+  /// Variance of at(x), from the residuals; NaN without any to spare.
+  double variance_at(double x) const {
+    if (lines < 3 || !(spread > 0)) return LogPoint::kAbsent;
+    const double count = static_cast<double>(lines);
+    return squares / (count - 2) * (1 / count + (x - center) * (x - center) / spread);
+  }
 };
-Window window_of(const TrainingRun& run, double from, double to) {
-  Window window;
-  double tokens = 0, products = 0, squares = 0;
-  const auto each = [&](const auto& visit) {
-    for (const LogPoint& point : run.log)
-      if (point.tokens > from && point.tokens <= to && std::isfinite(point.loss)) visit(point);
-  };
-  each([&](const LogPoint& point) { ++window.lines, tokens += point.tokens, window.mean += point.loss; });
-  if (window.lines == 0) return window;
-  tokens /= window.lines, window.mean /= window.lines;
-  each([&](const LogPoint& point) {
-    products += (point.tokens - tokens) * (point.loss - window.mean);
-    squares += (point.tokens - tokens) * (point.tokens - tokens);
-  });
-  window.slope = squares > 0 ? products / squares : 0;
-  return window;
+Trend fit_trend(const std::vector<double>& x, const std::vector<double>& y) {
+  Trend trend;
+  trend.lines = x.size();
+  if (x.empty()) return trend;
+  const double count = static_cast<double>(x.size());
+  for (size_t i = 0; i < x.size(); ++i) trend.center += x[i] / count, trend.mean += y[i] / count;
+  double products = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    products += (x[i] - trend.center) * (y[i] - trend.mean);
+    trend.spread += (x[i] - trend.center) * (x[i] - trend.center);
+  }
+  trend.slope = trend.spread > 0 ? products / trend.spread : 0;
+  for (size_t i = 0; i < x.size(); ++i) trend.squares += (y[i] - trend.at(x[i])) * (y[i] - trend.at(x[i]));
+  return trend;
+}
+
+/// Losses over tokens, of the lines with from < tokens <= to.
+Trend trend_of(const TrainingRun& run, double from, double to) {
+  std::vector<double> tokens, losses;
+  for (const LogPoint& point : run.log)
+    if (point.tokens > from && point.tokens <= to && std::isfinite(point.loss))
+      tokens.push_back(point.tokens), losses.push_back(point.loss);
+  return fit_trend(tokens, losses);
+}
+
+constexpr size_t kBefore = 50, kFewest = 10, kLast = 5;
+
+/// What calm lines let expect of the next one, and how far above it a line stands out.
+struct Expectation {
+  double level, margin;
+};
+Expectation expect_next(const std::vector<double>& calm) {
+  const std::vector<double> before(calm.end() - static_cast<ptrdiff_t>(std::min(kBefore, calm.size())), calm.end());
+  std::vector<double> numbers(before.size()), distances;
+  std::iota(numbers.begin(), numbers.end(), 0.0);
+  const Trend trend = fit_trend(numbers, before);
+  for (size_t i = 0; i < before.size(); ++i) distances.push_back(std::abs(before[i] - trend.at(numbers[i])));
+  // Where a steep fall ends, its line goes on below the curve: the last lines know better.
+  const double level =
+      std::max(trend.at(static_cast<double>(before.size())), median({before.end() - static_cast<ptrdiff_t>(kLast), before.end()}));
+  return {level, std::max(0.1, 6 * 1.4826 * median(distances))};
 }
 
 }  // namespace
@@ -47,32 +82,30 @@ std::vector<EventEffect> event_effects(const TrainingRun& run, double window) {
     double previous = 0;  // the last line before the event belongs to the window before it
     for (const LogPoint& point : run.log)
       if (point.tokens < at) previous = point.tokens;
-    const Window before = window_of(run, previous - width, previous), after = window_of(run, previous, previous + width);
+    const Trend before = trend_of(run, previous - width, previous), after = trend_of(run, previous, previous + width);
     if (before.lines < 2 || after.lines < 2) continue;
-    effects.push_back({name, at, before.mean, after.mean, before.slope * total / 100, after.slope * total / 100});
+    effects.push_back({name, at, before.mean, after.mean, after.at(at) - before.at(at),
+                       std::sqrt(before.variance_at(at) + after.variance_at(at)), before.slope * total / 100,
+                       after.slope * total / 100});
   }
   return effects;
 }
 
 std::vector<Spike> loss_spikes(const TrainingRun& run) {
-  constexpr size_t kBefore = 50, kFewest = 10;
   std::vector<Spike> spikes;
   std::vector<double> calm;  // losses outside of spikes
-  bool inside = false;
+  size_t inside = 0;         // lines of the spike that the last line belongs to
   for (const LogPoint& point : run.log) {
     if (!std::isfinite(point.loss)) continue;
     bool stands_out = false;
     if (calm.size() >= kFewest) {
-      const std::vector<double> before(calm.end() - static_cast<ptrdiff_t>(std::min(kBefore, calm.size())), calm.end());
-      const double level = median(before);
-      std::vector<double> distances;
-      for (const double loss : before) distances.push_back(std::abs(loss - level));
-      stands_out = point.loss - level > std::max(0.1, 6 * 1.4826 * median(distances));
-      if (stands_out && !inside) spikes.push_back({point.tokens, point.loss, level});
+      const Expectation expected = expect_next(calm);
+      stands_out = point.loss - expected.level > expected.margin;
+      if (stands_out && inside == 0) spikes.push_back({point.tokens, point.loss, expected.level});
       if (stands_out && point.loss > spikes.back().loss) spikes.back().tokens = point.tokens, spikes.back().loss = point.loss;
     }
-    if (!stands_out) calm.push_back(point.loss);
-    inside = stands_out;
+    inside = stands_out ? inside + 1 : 0;
+    if (!stands_out || inside > kBefore) calm.push_back(point.loss);
   }
   return spikes;
 }
@@ -80,7 +113,7 @@ std::vector<Spike> loss_spikes(const TrainingRun& run) {
 double final_loss(const TrainingRun& run, double share) {
   if (run.log.empty()) return LogPoint::kAbsent;
   const double total = run.log.back().tokens;
-  const Window window = window_of(run, total * (1 - share), total);
+  const Trend window = trend_of(run, total * (1 - share), total);
   return window.lines > 0 ? window.mean : LogPoint::kAbsent;
 }
 
@@ -90,7 +123,7 @@ std::vector<LossRatio> relative_loss(const TrainingRun& run, const TrainingRun& 
   const double total = std::min(run.log.back().tokens, base.log.back().tokens);
   for (int i = 0; i < windows; ++i) {
     const double from = total * i / windows, to = total * (i + 1) / windows;
-    const Window a = window_of(run, from, to), b = window_of(base, from, to);
+    const Trend a = trend_of(run, from, to), b = trend_of(base, from, to);
     if (a.lines > 0 && b.lines > 0) ratios.push_back({(from + to) / 2, a.mean / b.mean});
   }
   return ratios;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "analysis/study_tables.h"
 #include "analysis/training_events.h"
@@ -54,18 +53,25 @@ Table run_table(const std::vector<TrainingRun>& runs) {
   return table;
 }
 
-/// For every low-bit run the float runs with fewer parameters, the two largest of them.
-std::map<size_t, std::vector<size_t>> next_smaller_floats(const std::vector<TrainingRun>& runs) {
-  std::map<size_t, std::vector<size_t>> bases;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].config.family == model::Family::kFloat) continue;
-    std::vector<size_t>& smaller = bases[i];
-    for (size_t j = 0; j < runs.size(); ++j)
-      if (runs[j].config.family == model::Family::kFloat && runs[j].parameters < runs[i].parameters) smaller.push_back(j);
-    std::sort(smaller.begin(), smaller.end(), [&](size_t a, size_t b) { return runs[a].parameters > runs[b].parameters; });
-    if (smaller.size() > 2) smaller.resize(2);
+/// Two runs to set beside each other, by name in order of appearance.
+struct Pair {
+  const TrainingRun *run, *base;
+};
+
+/// Every low-bit run of a suite (no ablations) beside the FloatLMs of the two next smaller sizes.
+std::vector<Pair> suite_pairs(const analysis::Study& study, const std::vector<TrainingRun>& runs) {
+  const auto find = [&](const std::string& name) {
+    const auto found = std::find_if(runs.begin(), runs.end(), [&](const TrainingRun& run) { return run.name == name; });
+    return found == runs.end() ? nullptr : &*found;
+  };
+  std::vector<Pair> pairs;
+  for (const analysis::StudyModel& model : study.models) {
+    if (model.family == model::Family::kFloat || !model.arm.empty()) continue;
+    const TrainingRun* run = find(model.name);
+    for (const analysis::StudyModel* smaller : analysis::next_smaller_floats(study, model))
+      if (const TrainingRun* base = find(smaller->name); run && base) pairs.push_back({run, base});
   }
-  return bases;
+  return pairs;
 }
 
 }  // namespace
@@ -75,40 +81,57 @@ Tables analyze_dynamics(const AnalyzeOptions& options) {
     throw Error(Exit::kUsage, fmt::format("--window {} is out of range", options.window),
                 "per cent of the run, above 0, at most 50");
   const std::vector<TrainingRun> runs = read_runs(options);
-  Table events{{"run", "event", "tokens", "loss_before", "loss_after", "change", "slope_before", "slope_after"}, {}};
+  Table events{
+      {"run", "event", "tokens", "loss_before", "loss_after", "mean_change", "jump", "jump_error", "slope_before", "slope_after"},
+      {}};
   Table spikes{{"run", "tokens", "loss", "above"}, {}};
   for (const TrainingRun& run : runs) {
     for (const analysis::EventEffect& e : analysis::event_effects(run, options.window / 100))
-      events.rows.push_back(
-          {run.name, e.event, e.tokens, e.loss_before, e.loss_after, e.loss_after - e.loss_before, e.slope_before, e.slope_after});
+      events.rows.push_back({run.name, e.event, e.tokens, e.loss_before, e.loss_after, e.loss_after - e.loss_before, e.jump,
+                             e.jump_error, e.slope_before, e.slope_after});
     for (const analysis::Spike& spike : analysis::loss_spikes(run))
       spikes.rows.push_back({run.name, spike.tokens, spike.loss, spike.above});
   }
-  return {{"runs", run_table(runs), "final_loss: training loss, mean of the last 1 % of the tokens"},
-          {"events", events,
-           fmt::format("means over {} % of the run on each side; slopes in nats a per cent of the run", options.window)},
-          {"spikes", spikes, "lines far above the 50 before them"}};
+  return {
+      {"runs", run_table(runs), "final_loss: training loss, mean of the last 1 % of the tokens"},
+      {"events", events,
+       fmt::format("means over {} % of the run on each side, their change mostly the trend; jump: between the fitted lines, with "
+                   "its standard error; slopes in nats a per cent of the run",
+                   options.window)},
+      {"spikes", spikes, "lines far above the trend of the 50 before them"}};
 }
 
 Tables analyze_relative(const AnalyzeOptions& options) {
   if (options.windows < 1 || options.windows > 10000)
     throw Error(Exit::kUsage, fmt::format("--windows {} is out of range", options.windows), "1 to 10000");
+  const bool suite =
+      std::any_of(options.inputs.begin(), options.inputs.end(), [](const auto& one) { return analysis::is_study(one); });
+  if (suite && options.inputs.size() > 1)
+    throw Error(Exit::kUsage, "spectra analyze relative compares the runs of one suite, or runs by name",
+                "give one suite alone, or a run and the runs to set beside it: spectra analyze relative RUN BASE...");
   const std::vector<TrainingRun> runs = read_runs(options);
-  std::map<size_t, std::vector<size_t>> bases;
-  if (options.inputs.size() > 1) {  // the first beside each of the others
-    for (size_t i = 1; i < runs.size(); ++i) bases[0].push_back(i);
-  } else {
-    bases = next_smaller_floats(runs);
+  std::vector<Pair> pairs;
+  for (size_t i = 1; !suite && i < runs.size(); ++i) pairs.push_back({&runs[0], &runs[i]});  // the first beside each of the others
+  if (suite) pairs = suite_pairs(analysis::read_study(options.inputs[0]), runs);
+  Table curves{{"run", "base", "base_parameters", "tokens", "ratio"}, {}};
+  Table means{{"run", "base", "base_parameters", "first_ratio", "mean_ratio", "last_ratio"}, {}};
+  for (const Pair& pair : pairs) {
+    const std::vector<analysis::LossRatio> ratios =
+        analysis::relative_loss(*pair.run, *pair.base, static_cast<int>(options.windows));
+    if (ratios.empty()) continue;
+    double sum = 0;
+    for (const analysis::LossRatio& point : ratios) {
+      sum += point.ratio;
+      curves.rows.push_back({pair.run->name, pair.base->name, pair.base->parameters, point.tokens, point.ratio});
+    }
+    means.rows.push_back({pair.run->name, pair.base->name, pair.base->parameters, ratios.front().ratio,
+                          sum / static_cast<double>(ratios.size()), ratios.back().ratio});
   }
-  Table table{{"run", "base", "base_parameters", "tokens", "ratio"}, {}};
-  for (const auto& [run, list] : bases)
-    for (const size_t base : list)
-      for (const analysis::LossRatio& point : analysis::relative_loss(runs[run], runs[base], static_cast<int>(options.windows)))
-        table.rows.push_back({runs[run].name, runs[base].name, runs[base].parameters, point.tokens, point.ratio});
-  if (table.rows.empty())
+  if (curves.rows.empty())
     throw bad_input("no run has a float run with fewer parameters beside it",
                     "give a run and the runs to set beside it: spectra analyze relative RUN BASE...");
-  return {{"relative", table, "training loss over the base's at the same tokens"}};
+  return {{"relative", curves, "training loss over the base's at the same tokens"},
+          {"pairs", means, "the same for each pair, of the first part of the run, of all, of the last"}};
 }
 
 }  // namespace spectra::cli

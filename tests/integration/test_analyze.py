@@ -3,6 +3,7 @@
 """spectra analyze: its tables as text, JSON and CSV, on a run, its models and files."""
 import csv
 import io
+import json
 
 import harness
 from harness import spectra, spectra_json
@@ -10,7 +11,23 @@ from harness import spectra, spectra_json
 LOSSES = harness.SOURCE / "examples/losses.csv"
 
 
+def model(family, size, seed, loss, arm="", run=None, tasks=None):
+    """One of a suite's models, of `size` thousand linear parameters."""
+    return {"name": f"{family}-{size}k{'-' if arm else ''}{arm}-seed{seed}", "family": family, "quantized_bits": 0, "size": f"{size}k", "arm": arm,
+            "seed": seed, "shards": 1, "parameters": 2000 * size, "linear_parameters": 1000 * size, "bits_per_weight": 16,
+            "size_bits": 32000 * size, "disk_bytes": 4000 * size, "tokens": 20480, "model": "nowhere", "run": run, "parent": None,
+            "training_loss": loss, "validation_loss": loss, "validation_tokens": 512, "tasks": tasks or {}, "texts": {}}
+
+
 class Analyze(harness.Case):
+    def suite(self, *models):
+        directory = self.directory / "suite"
+        directory.mkdir(exist_ok=True)
+        (directory / "results.json").write_text(json.dumps(
+            {"schema": "spectra.suite/1", "name": "made-up", "title": "Made up", "suite_sha256": "ab", "version": "0", "machine": "", "started": "",
+             "command": "", "seconds": 1, "finished": True, "data": [], "jobs": [], "models": models}))
+        return directory
+
     def train(self):
         d = self.directory
         spectra("prepare", "--synthetic", "stories", "--stories", 200, "--train-tokenizer", 400, "--out", d / "data")
@@ -40,6 +57,48 @@ class Analyze(harness.Case):
         everything = spectra_json("analyze", "weights", self.directory / "packed")["tables"]["projections"][-1]
         self.assertEqual(everything["weights"], inspected["parameters"]["linear"])
         self.assertAlmostEqual(everything["zero_fraction"], inspected["zero_fraction"], places=12)
+
+        # A suite: every low-bit run beside the FloatLMs of the two next smaller sizes, of its seed where there is one; no ablations.
+        suite = self.suite(*(model("float", size, seed, 3, run=str(run)) for size in (1, 2, 4) for seed in (1, 2)),
+                           model("ternary", 4, 1, 3, run=str(run)), model("ternary", 4, 2, 3, run=str(run)),
+                           model("ternary", 4, 1, 3, "constant-lr", run=str(run)), model("ternary", 2, 3, 3, run=str(run)))
+        pairs = spectra_json("analyze", "relative", suite, "--windows", 50)["tables"]["pairs"]
+        self.assertEqual([(row["run"], row["base"]) for row in pairs],
+                         [("ternary-4k-seed1", "float-2k-seed1"), ("ternary-4k-seed1", "float-1k-seed1"), ("ternary-4k-seed2", "float-2k-seed2"),
+                          ("ternary-4k-seed2", "float-1k-seed2"), ("ternary-2k-seed3", "float-1k-seed1")])
+        self.assertEqual({row["mean_ratio"] for row in pairs}, {1})
+        self.assert_bad_input("analyze", "relative", suite, run, says=["one suite alone"], code=2)
+        events = spectra_json("analyze", "dynamics", suite, "--window", 20)["tables"]["events"]
+        self.assertEqual({row["event"] for row in events if row["run"] == "ternary-4k-seed1"}, {"lr_drop", "decay_off"})
+        for row in events:
+            self.assertAlmostEqual(row["mean_change"], row["loss_after"] - row["loss_before"], places=12)
+            self.assertGreater(row["jump_error"], 0)
+
+    def test_pareto_of_a_suite(self):
+        scores = lambda perplexity, acc: {"lambada": {"perplexity": perplexity, "acc": acc, "n": 10}, "crows": {"pct_stereotype": 0.5, "n": 10}}
+        # By the mean over seeds float 2k is worse than float 1k, though one of its seeds has the least loss of all.
+        suite = self.suite(model("float", 1, 1, 3.0, tasks=scores(60, 0.3)), model("float", 2, 1, 2.8, tasks=scores(50, 0.4)),
+                           model("float", 2, 2, 3.4, tasks=scores(50, 0.4)), model("float", 4, 1, 2.9, tasks=scores(100, 0.2)),
+                           model("float", 4, 2, 2.9, "constant-lr", tasks=scores(1, 1)))
+        rows = spectra_json("analyze", "pareto", suite)["tables"]["models"]
+        self.assertEqual([(row["name"], row["seeds"], row["best_by_bits"]) for row in rows],
+                         [("FloatLM 1k", 1, "yes"), ("FloatLM 2k", 2, "no"), ("FloatLM 4k", 1, "yes")])
+        self.assertAlmostEqual(rows[1]["loss"], 3.1)
+        self.assertAlmostEqual(rows[1]["loss_high"] - 3.1, 12.706 * 0.3, places=3)  # Student's t with one degree of freedom
+        self.assertIsNone(rows[0]["loss_high"])
+        for score in ("lambada:perplexity", "lambada:acc", "lambada"):
+            rows = spectra_json("analyze", "pareto", suite, "--score", score)["tables"]["models"]
+            self.assertEqual([row["best_by_parameters"] for row in rows], ["yes", "yes", "no"], score)
+        self.assert_bad_input("analyze", "pareto", suite, "--score", "crows:pct_stereotype", says=["neither", "perplexity"], code=2)
+        self.assert_bad_input("analyze", "pareto", suite, "--score", "lambada:luck", says=["no metric luck"], code=2)
+        self.assert_bad_input("analyze", "pareto", suite, "--score", "piqa", says=["no model has the score piqa"])
+        file = self.directory / "a.csv"
+        file.write_text("kind,parameters,loss\nTriLM,1e6,3\nFloatLM,1e6,3\nFloatLM,2e6,3\n")
+        rows = spectra_json("analyze", "pareto", file)["tables"]["models"]
+        self.assertEqual([row["best_by_parameters"] for row in rows], ["yes", "yes", "no"])  # equal models are equally good
+        self.assertEqual([row["best_by_bits"] for row in rows], [None] * 3)  # sizes in bits are not known
+        file.write_text("kind,parameters,loss\n")
+        self.assert_bad_input("analyze", "pareto", file, says=["no model has a loss"])
 
     def test_tables_as_text_and_csv(self):
         file = self.directory / "fits.csv"

@@ -94,6 +94,28 @@ TEST(ReadStudy, RefusesWhatIsNotJson) {
   EXPECT_THROW(read_study(directory.path()), Error);
 }
 
+TEST(StudyTables, TheFloatLMsOfTheTwoNextSmallerSizes) {
+  json document = study_document();
+  document["models"] = {
+      study_model("float", "0.1M", 1, 4), study_model("float", "0.1M", 2, 4),   study_model("float", "0.2M", 1, 3),
+      study_model("float", "0.2M", 2, 3), study_model("float", "0.2M", 3, 3),   study_model("float", "0.4M", 1, 2),
+      study_model("float", "0.4M", 2, 2), study_model("ternary", "0.4M", 2, 2), study_model("ternary", "0.4M", 3, 2)};
+  json arm = study_model("float", "0.3M", 2, 3), quantized = study_model("float", "0.35M", 2, 3);
+  arm["arm"] = "constant-lr", quantized["quantized_bits"] = 4;
+  document["models"].push_back(arm), document["models"].push_back(quantized);
+  document["models"][7]["parameters"] = 0.41e6;  // padded: the FloatLM of its own size is not smaller
+  const Study study = read(document);
+  const auto names = [&](size_t i) {
+    std::vector<std::string> out;
+    for (const StudyModel* one : next_smaller_floats(study, study.models[i])) out.push_back(one->name);
+    return out;
+  };
+  EXPECT_EQ(names(7), (std::vector<std::string>{"float-0.2M-seed2", "float-0.1M-seed2"}));
+  EXPECT_EQ(names(8), (std::vector<std::string>{"float-0.2M-seed3", "float-0.1M-seed1"}));  // 0.1M has no third seed
+  EXPECT_EQ(names(2), (std::vector<std::string>{"float-0.1M-seed1"}));
+  EXPECT_TRUE(names(0).empty());
+}
+
 TEST(StudyTables, MeansDifferencesAndTheirIntervals) {
   json document = study_document();
   document["models"] = {study_model("float", "1.5M", 1, 2.0), study_model("float", "1.5M", 2, 3.0),
