@@ -50,8 +50,9 @@ class Load:
                 first = time.monotonic() - begin
             answer += piece
         writer.close()
-        if not answer.startswith(b"HTTP/1.1 200") or b"data: [DONE]" not in answer or b'"error"' in answer:
+        if not answer.startswith(b"HTTP/1.1 200") or b"data: [DONE]" not in answer or b'data: {"error"' in answer:
             self.failed += 1
+            print("failed:", answer[-500:], file=sys.stderr)
             return
         self.requests += 1
         self.first.append(first)
