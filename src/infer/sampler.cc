@@ -76,7 +76,7 @@ void Sampler::filter(std::span<const float> logits, std::span<const int32_t> see
 /// Probabilities of all tokens, nearly: their sum, which is returned, is 1 but for rounding. Those without a finite logit have
 /// none.
 double Sampler::weigh(std::span<const float> logits, float largest) {
-  constexpr float kNever = -1000;  // exp of it is 0
+  constexpr float kNever = -1000;                                                    // exp of it is 0
   const auto scale = static_cast<float>(std::min(1 / sampling_.temperature, 1e30));  // finite: the largest's 0 stays 0
   weights_.resize(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
