@@ -6,10 +6,12 @@
 
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "analysis/bias_table.h"
 #include "analysis/pareto.h"
 #include "base/error.h"
+#include "study_example.h"
 #include "test_data.h"
 
 namespace spectra::analysis {
@@ -59,6 +61,18 @@ TEST(ModelPoints, SeedsOfASizeAreOnePoint) {
   EXPECT_NEAR(pairs[0].loss, 3.1, 1e-12);
   EXPECT_EQ(pairs[1].models, 1u);
   EXPECT_EQ(pairs[2].tokens, 4e9);
+}
+
+TEST(ModelPoints, OfASuiteByItsDirectoryOrItsResults) {
+  const test::TemporaryDirectory temporary;
+  nlohmann::json document = test::study_document();
+  document["models"] = {test::study_model("ternary", "1.5M", 1, 2.5)};
+  write_file(temporary / "results.json", document.dump());
+  for (const fs::path& path : {temporary.path(), temporary / "results.json"}) {
+    const std::vector<ModelPoint> points = read_points(path);
+    ASSERT_EQ(points.size(), 1u) << path;
+    EXPECT_EQ(points[0].loss, 2.5);
+  }
 }
 
 StudyModel model(const std::string& size, double parameters, int64_t seed, double stereotype) {

@@ -161,6 +161,8 @@ TEST(Axis, LogarithmicTicksAreRoundAndFew) {
   EXPECT_EQ(tick_labels({1.5, 2}), (std::vector<std::string>{"1.5", "2.0"}));
   EXPECT_EQ(tick_labels({-0.5, 0}), (std::vector<std::string>{"−0.5", "0.0"}));
   EXPECT_EQ(tick_labels({0.0003, 0.1, 0.3}), (std::vector<std::string>{"0.0003", "0.1", "0.3"}));
+  EXPECT_EQ(short_number(6.94e12), "6.94T");
+  EXPECT_EQ(short_number(-9.4352939e150), "−9.4353e+150");
 }
 
 /// A finished suite of two families, four sizes and two seeds.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "analysis/report_sections.h"
 #include "analysis/study_tables.h"
 #include "base/error.h"
 #include "study_example.h"
@@ -133,6 +134,24 @@ TEST(StudyTables, MeansDifferencesAndTheirIntervals) {
   EXPECT_NEAR(gaps[0].mean.margin, 12.706 * 0.1, 1e-4);  // standard error of {0.5, 0.7}: 0.1414 / sqrt(2)
   EXPECT_TRUE(std::isnan(mean_of({1.0}).margin));
   EXPECT_EQ(kinds_of(study).size(), 2u);
+}
+
+// Seeds of one size share what the law misses there: three seeds at every size narrow no interval.
+TEST(StudyTables, LawsAreFittedToTheSizesMeans) {
+  const std::vector<double> n = {1e6, 3e6, 1e7, 3e7, 1e8}, means = {6.8, 5.6, 4.5, 3.9, 3.3};
+  Study study;
+  for (size_t i = 0; i < n.size(); ++i)
+    for (const double error : {-0.01, 0.0, 0.01}) {
+      StudyModel model;
+      model.size = std::to_string(i), model.parameters = n[i], model.validation_loss = means[i] + error;
+      study.models.push_back(model);
+    }
+  const std::optional<FamilyFit> fit = fit_family(study, kFloatLM);
+  ASSERT_TRUE(fit.has_value());
+  const ScalingFit law = fit_scaling_law(n, means, true);
+  EXPECT_NEAR(fit->law.alpha, law.alpha, 1e-6);
+  EXPECT_NEAR(fit->law.alpha_interval.high, law.alpha_interval.high, 1e-4);
+  EXPECT_NEAR(fit->law.alpha_interval.low, law.alpha_interval.low, 1e-4);
 }
 
 }  // namespace
