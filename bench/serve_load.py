@@ -4,10 +4,11 @@
 HTTP; failed requests; time to first token; memory. Writes bench/results/serve_load.json.
 
 The engine alone: one stream and as many as clients in turns, each with the bandwidth that the machine had then: one stream is as fast as memory,
-many together as fast as arithmetic, so their ratio is the machine's.
+many together as fast as arithmetic, so their ratio is the machine's. With --gguf, the same model for llama.cpp (its npm package has no server): its
+context's own batch calls in the same turns.
 
 Every client sends one request after another: a prompt of its own of 40 words, 128 tokens at temperature 1. Clients only count events; they are
-part of the load. Usage: bench/serve_load.py MODEL [--clients 32] [--seconds 60] [--binary B] [--out FILE]
+part of the load. Usage: bench/serve_load.py MODEL [--clients 32] [--seconds 60] [--binary B] [--gguf FILE] [--out FILE]
 """
 import argparse
 import asyncio
@@ -91,6 +92,12 @@ def decode(binary, model, streams):
     return {"tokens_per_second": result["tokens_per_second"]["median"], "machine_gbytes_per_second": result["bandwidth_gbytes_per_second"]}
 
 
+def llama(gguf, streams):
+    speed = json.loads(subprocess.run(["node", ROOT / "bench/peers/llama_speed.mjs", gguf, "--prompt", "1", "--generate", str(TOKENS), "--repeats", "3", "--threads",
+                                       str(os.cpu_count()), "--sequences", str(streams)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+    return {"tokens_per_second": speed["decode_tokens_per_second"]["median"], "release": speed["release"]}
+
+
 def measure(server, port, clients, seconds):
     memory = []
     load = Load(port)
@@ -110,9 +117,13 @@ def main():
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/release/spectra")
+    parser.add_argument("--gguf", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results/serve_load.json")
     a = parser.parse_args()
-    rounds = [{"streams": n, **decode(a.binary, a.model, n)} for _ in range(ROUNDS) for n in (1, a.clients)]
+    rounds, peer = [], []
+    for _ in range(ROUNDS):
+        rounds += [{"streams": n, **decode(a.binary, a.model, n)} for n in (1, a.clients)]
+        peer += [{"streams": n, **llama(a.gguf, n)} for n in (1, a.clients) if a.gguf]
     speed = {n: [r["tokens_per_second"] for r in rounds if r["streams"] == n] for n in (1, a.clients)}
     ratios = [many / one for one, many in zip(speed[1], speed[a.clients])]
     engine = statistics.median(speed[1])
@@ -129,6 +140,9 @@ def main():
                 "revision": revision, "command": " ".join(sys.argv), "engine": {"rounds": rounds, "one_stream_tokens_per_second": engine, "many_tokens_per_second": statistics.median(speed[a.clients]),
                            "many_over_one": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}}, "one": one, "many": many,
                 "many_over_engine_one_stream": many["tokens_per_second"] / engine, "many_over_one": many["tokens_per_second"] / one["tokens_per_second"]}
+    if peer:
+        document["llama_cpp"] = {"rounds": peer, **{f"{name}_tokens_per_second": statistics.median(r["tokens_per_second"] for r in peer if r["streams"] == n)
+                                                    for name, n in (("one_stream", 1), ("many", a.clients))}}
     a.out.write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document, indent=1))
 

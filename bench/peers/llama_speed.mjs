@@ -3,10 +3,11 @@
 // sampling of the prompt. Prints one JSON object.
 //
 //   node bench/peers/llama_speed.mjs MODEL.gguf [--threads 2] [--prompt 512] [--generate 64] [--repeats 3] [--flash-attention]
-//                                               [--modules build/oracles/node_modules]
+//                                               [--sequences 1] [--modules build/oracles/node_modules]
 //
 //   prefill   a prompt of random tokens in one batch, logits of the last token
 //   decode    single tokens after that prompt, logits computed and not looked at (what llama-bench calls tg)
+//             with --sequences N one token of each of N sequences in one batch, without a prompt; tokens of all
 //   greedy    the same with the most probable token taken each time: adds llama.cpp's sampler to each step
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
@@ -19,18 +20,19 @@ const { values: option, positionals } = parseArgs({
     prompt: { type: "string", default: "512" },
     generate: { type: "string", default: "64" },
     repeats: { type: "string", default: "3" },
+    sequences: { type: "string", default: "1" },
     "flash-attention": { type: "boolean", default: false },
     modules: { type: "string", default: new URL("../../build/oracles/node_modules", import.meta.url).pathname },
   },
 });
-const [threads, prompt, generate, repeats] = [option.threads, option.prompt, option.generate, option.repeats].map(Number);
+const [threads, prompt, generate, repeats, sequences] = [option.threads, option.prompt, option.generate, option.repeats, option.sequences].map(Number);
 const library = createRequire(resolve(option.modules, "_"))
 const { getLlama, LlamaLogLevel } = await import(library.resolve("node-llama-cpp"));
 
 const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error, maxThreads: threads });
 const model = await llama.loadModel({ modelPath: resolve(positionals[0]), gpuLayers: 0 });
 const context = await model.createContext({
-  contextSize: prompt + generate + 8, batchSize: Math.max(prompt, 32), threads: { ideal: threads, min: threads },
+  contextSize: prompt + generate + 8, sequences, batchSize: Math.max(prompt, 32), threads: { ideal: threads, min: threads },
   flashAttention: option["flash-attention"],
 });
 const native = context._ctx;
@@ -54,8 +56,22 @@ const vocabulary = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
 const tokens = Uint32Array.from({ length: prompt }, () => random() % vocabulary);
 
 const prefill = [], decode = [], greedy = [];
+async function together() {
+  for (let s = 0; s < sequences; ++s) native.removeTokenCellsFromSequence(s, 0, -1);
+  const begin = performance.now();
+  for (let n = 0; n < generate; ++n) {
+    native.initBatch(sequences);
+    for (let s = 0; s < sequences; ++s) native.addToBatch(s, n, Uint32Array.of(random() % vocabulary), Uint32Array.of(0));
+    await native.decodeBatch();
+  }
+  decode.push(rate(generate * sequences, begin));
+}
 await evaluate(tokens.subarray(0, Math.min(prompt, 32)), 0, true);  // warm up
 for (let i = 0; i < repeats; ++i) {
+  if (sequences > 1) {
+    await together();
+    continue;
+  }
   clear();
   let begin = performance.now();
   let at = await evaluate(tokens, 0, true);
