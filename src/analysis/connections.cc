@@ -5,32 +5,9 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/system.h"
-#include "model/weight_rows.h"
 
 namespace spectra::analysis {
 namespace {
-
-/// A checked low-bit model, whose codes are the signs of its weights.
-class LowBitModel {
- public:
-  explicit LowBitModel(const format::ModelDirectory& directory) : directory_(directory), rows_(directory) {
-    if (weight_statistics(directory, rows_.config()).family == model::Family::kFloat)
-      throw bad_input(
-          fmt::format("{} is a float model: its weights are not connections of -1, 0 and +1", directory.path().string()),
-          "give a ternary or binary model; `spectra analyze weights` looks at any model");
-    for (const model::Parameter& parameter : model::parameters(rows_.config()))
-      if (parameter.role == model::Role::kLinear) linears_.push_back(parameter);
-  }
-  const std::vector<model::Parameter>& linears() const { return linears_; }
-  const model::Config& config() const { return rows_.config(); }
-  std::string path() const { return directory_.path().string(); }
-  model::WeightRows::Matrix matrix(size_t i) const { return rows_.matrix(linears_[i]); }
-
- private:
-  const format::ModelDirectory& directory_;
-  model::WeightRows rows_;
-  std::vector<model::Parameter> linears_;
-};
 
 /// How a matrix falls into heads or neurons: rows or columns, so many to a part.
 struct Parts {
@@ -87,27 +64,44 @@ Flips compare(const LowBitModel& from, const LowBitModel& to, size_t i) {
 
 }  // namespace
 
-std::vector<MatrixConnections> connections(const format::ModelDirectory& directory) {
-  const LowBitModel model(directory);
+LowBitModel::LowBitModel(const format::ModelDirectory& directory) : directory_(directory), rows_(directory) {
+  for (const model::Parameter& parameter : model::parameters(rows_.config()))
+    if (parameter.role == model::Role::kLinear) linears_.push_back(parameter);
+}
+
+void LowBitModel::check() const {
+  if (checked_) return;
+  if (weight_statistics(directory_, rows_.config()).family == model::Family::kFloat)
+    throw bad_input(fmt::format("{} is a float model: its weights are not connections of -1, 0 and +1", path()),
+                    "give a ternary or binary model; `spectra analyze weights` looks at any model");
+  checked_ = true;
+}
+
+void check_same_shapes(const LowBitModel& a, const LowBitModel& b) {
+  const auto shapes = [](const LowBitModel& model) {
+    std::vector<int64_t> sizes;
+    for (const model::Parameter& parameter : model.linears()) sizes.push_back(parameter.rows), sizes.push_back(parameter.cols);
+    return sizes;
+  };
+  if (shapes(a) != shapes(b))
+    throw bad_input(fmt::format("{} and {} have linear layers of different shapes", a.path(), b.path()),
+                    "flips are counted between checkpoints of one model");
+}
+
+std::vector<MatrixConnections> connections(const LowBitModel& model) {
+  model.check();
   std::vector<MatrixConnections> out(model.linears().size());
   parallel_for(
       out.size(), [&](size_t i) { out[i] = read_matrix(model, i); }, cpu_count());
   return out;
 }
 
-std::vector<Flips> flips(const format::ModelDirectory& from, const format::ModelDirectory& to) {
-  const LowBitModel before(from), after(to);
-  const auto shape = [](const LowBitModel& model) {
-    std::vector<int64_t> sizes;
-    for (const model::Parameter& parameter : model.linears()) sizes.push_back(parameter.rows), sizes.push_back(parameter.cols);
-    return sizes;
-  };
-  if (shape(before) != shape(after))
-    throw bad_input(fmt::format("{} and {} have linear layers of different shapes", before.path(), after.path()),
-                    "flips are counted between checkpoints of one model");
-  std::vector<Flips> out(before.linears().size());
+std::vector<Flips> flips(const LowBitModel& from, const LowBitModel& to) {
+  check_same_shapes(from, to);
+  from.check(), to.check();
+  std::vector<Flips> out(from.linears().size());
   parallel_for(
-      out.size(), [&](size_t i) { out[i] = compare(before, after, i); }, cpu_count());
+      out.size(), [&](size_t i) { out[i] = compare(from, to, i); }, cpu_count());
   return out;
 }
 

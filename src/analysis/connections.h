@@ -8,6 +8,7 @@
 
 #include "analysis/histogram.h"
 #include "format/model_directory.h"
+#include "model/weight_rows.h"
 
 namespace spectra::analysis {
 
@@ -17,6 +18,28 @@ struct Codes3 {
   double share(int64_t count) const { return static_cast<double>(count) / static_cast<double>(total()); }
 };
 
+/// A model whose weights' signs are connections. To open one costs little; the weights are surveyed once, when they are first asked
+/// for.
+class LowBitModel {
+ public:
+  /// `directory` must outlive the object.
+  LowBitModel(const format::ModelDirectory& directory);  // NOLINT: a model directory is one, or check() says why not
+  /// Reads every weight, the first time. Throws Error where the model is neither ternary nor binary, or damaged.
+  void check() const;
+  const std::vector<model::Parameter>& linears() const { return linears_; }
+  const model::Config& config() const { return rows_.config(); }
+  std::string path() const { return directory_.path().string(); }
+  model::WeightRows::Matrix matrix(size_t i) const { return rows_.matrix(linears_[i]); }
+
+ private:
+  const format::ModelDirectory& directory_;
+  model::WeightRows rows_;
+  std::vector<model::Parameter> linears_;
+  mutable bool checked_ = false;
+};
+/// Throws Error where the linear layers of the two differ in shape. Reads no weights.
+void check_same_shapes(const LowBitModel& a, const LowBitModel& b);
+
 struct MatrixConnections {
   std::string name;
   MatrixPlace place;
@@ -25,7 +48,7 @@ struct MatrixConnections {
   std::vector<Codes3> parts;
 };
 /// In file order. Throws Error where the model is neither ternary nor binary.
-std::vector<MatrixConnections> connections(const format::ModelDirectory& directory);
+std::vector<MatrixConnections> connections(const LowBitModel& model);
 
 struct Flips {
   std::string name;
@@ -33,6 +56,6 @@ struct Flips {
   int64_t weights = 0, to_zero = 0, from_zero = 0, sign_changes = 0;
 };
 /// What changed from one model to another of the same shape. Throws Error otherwise.
-std::vector<Flips> flips(const format::ModelDirectory& from, const format::ModelDirectory& to);
+std::vector<Flips> flips(const LowBitModel& from, const LowBitModel& to);
 
 }  // namespace spectra::analysis

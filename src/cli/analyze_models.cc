@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 
 #include "analysis/connections.h"
 #include "analysis/histogram.h"
@@ -142,22 +143,30 @@ std::vector<fs::path> models_of(const std::vector<std::string>& inputs) {
   return models;
 }
 
+/// A model directory with its low-bit view.
+struct OpenedModel {
+  explicit OpenedModel(const fs::path& path) : directory(path), model(directory) {}
+  format::ModelDirectory directory;
+  analysis::LowBitModel model;
+  std::string name() const { return directory.path().filename().string(); }
+};
+using OpenedModels = std::vector<std::unique_ptr<OpenedModel>>;
+
 /// From each model to the next: a row for each layer, and one for all.
-Table flip_table(const std::vector<fs::path>& models) {
+Table flip_table(const OpenedModels& models) {
   Table table{{"from", "to", "layer", "weights", "to_zero", "from_zero", "sign_changes"}, {}};
   for (size_t i = 1; i < models.size(); ++i) {
-    const format::ModelDirectory from(models[i - 1]), to(models[i]);
+    const OpenedModel &from = *models[i - 1], &to = *models[i];
     std::map<size_t, analysis::Flips> layers;
     analysis::Flips all;
-    for (const analysis::Flips& matrix : analysis::flips(from, to))
+    for (const analysis::Flips& matrix : analysis::flips(from.model, to.model))
       for (analysis::Flips* sum : {&layers[matrix.place.layer], &all})
         sum->weights += matrix.weights, sum->to_zero += matrix.to_zero, sum->from_zero += matrix.from_zero,
             sum->sign_changes += matrix.sign_changes;
     const auto add = [&](const std::string& layer, const analysis::Flips& sum) {
       const double weights = static_cast<double>(sum.weights);
-      table.rows.push_back({models[i - 1].filename().string(), models[i].filename().string(), layer, weights,
-                            static_cast<double>(sum.to_zero) / weights, static_cast<double>(sum.from_zero) / weights,
-                            static_cast<double>(sum.sign_changes) / weights});
+      table.rows.push_back({from.name(), to.name(), layer, weights, static_cast<double>(sum.to_zero) / weights,
+                            static_cast<double>(sum.from_zero) / weights, static_cast<double>(sum.sign_changes) / weights});
     };
     for (const auto& entry : layers) add(std::to_string(entry.first), entry.second);
     add("all", all);
@@ -171,8 +180,15 @@ Tables analyze_weights(const AnalyzeOptions& options) {
   const format::ModelDirectory directory(only_input(options, "a model"));
   const model::Config config = model::config_from_json(directory.config_json(), (directory.path() / "config.json").string());
   const analysis::WeightHistograms weights = analysis::weight_histograms(directory, options.range);
-  return {{"projections", kinds_table(weights), "linear weights beside a normal distribution; entropy in bits"},
-          {"layers", layers_table(weights, analysis::weight_statistics(directory, config))},
+  const analysis::WeightStatistics statistics = analysis::weight_statistics(directory, config);
+  std::string note = "linear weights beside a normal distribution; entropy in bits";
+  if (statistics.family != model::Family::kFloat)
+    note += fmt::format(
+        "; these are {} weights: sigma, differential_entropy and ks_distance are of a normal distribution that they "
+        "do not have",
+        model::family_name(statistics.family));
+  return {{"projections", kinds_table(weights), note},
+          {"layers", layers_table(weights, statistics)},
           {"entropy", entropy_table(weights.by_kind.at("all")),
            fmt::format("of a histogram with so many bins from -{0} to {0}, in bits", options.range)},
           {"histogram", histogram_table(weights)}};
@@ -181,9 +197,13 @@ Tables analyze_weights(const AnalyzeOptions& options) {
 Tables analyze_connections(const AnalyzeOptions& options) {
   if (options.inputs.empty())
     throw Error(Exit::kUsage, "spectra analyze connections needs a model, several checkpoints, or a run", "name its directory");
-  const std::vector<fs::path> models = models_of(options.inputs);
-  Tables tables = connection_tables(analysis::connections(format::ModelDirectory(models.back())));
-  tables[0].note += "; " + models.back().string();
+  OpenedModels models;
+  for (const fs::path& path : models_of(options.inputs)) {
+    models.push_back(std::make_unique<OpenedModel>(path));
+    analysis::check_same_shapes(models.front()->model, models.back()->model);
+  }
+  Tables tables = connection_tables(analysis::connections(models.back()->model));
+  tables[0].note += "; " + models.back()->model.path();
   if (models.size() > 1) tables.push_back({"flips", flip_table(models), "shares of the weights that changed, and how"});
   return tables;
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "analysis/connections.h"
@@ -185,6 +186,22 @@ TEST(Connections, FlipsBetweenTwoModels) {
     EXPECT_EQ(found[i].weights, static_cast<int64_t>(before[i].size()));
   }
   for (const Flips& none : flips(a, a)) EXPECT_EQ(none.to_zero + none.from_zero + none.sign_changes, 0);
+}
+
+TEST(Connections, DifferentShapesAreRefusedBeforeAnyWeightIsRead) {
+  const test::TemporaryDirectory temporary;
+  const format::ModelDirectory narrow(make(temporary / "narrow", Family::kFloat, std::nullopt, 3));
+  const fs::path path = make(temporary / "wide", Family::kFloat, std::nullopt, 3);
+  auto config = nlohmann::json::parse(read_file(path / "config.json"));
+  config["num_hidden_layers"] = 1;
+  write_file(path / "config.json", config.dump());
+  const format::ModelDirectory shallow(path);
+  try {
+    flips(narrow, shallow);  // that they are float models would be found by reading them
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("different shapes"), std::string::npos) << error.what();
+  }
 }
 
 TEST(Connections, FloatModelsHaveNone) {
