@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "format/model_directory.h"
+#include "train/recipe.h"
+#include "train/schedule.h"
 
 namespace spectra::analysis {
 namespace {
@@ -102,6 +104,30 @@ fs::path newest_checkpoint(const fs::path& run) {
   return all.empty() ? fs::path() : *std::max_element(all.begin(), all.end());
 }
 
+/// The tokens after the first step whose position in the schedule is at `fraction` of the run; NaN where the log is not there yet.
+double step_at(const train::Recipe& recipe, double fraction, const TrainingRun& run) {
+  const double position = fraction * static_cast<double>(recipe.tokens);
+  int64_t step = std::max<int64_t>(1, static_cast<int64_t>(position / static_cast<double>(recipe.batch_tokens)));
+  while (train::schedule_position(recipe, step) < position) ++step;
+  const double tokens = static_cast<double>(step * recipe.batch_tokens);
+  return tokens <= run.log.back().tokens ? tokens : LogPoint::kAbsent;
+}
+
+/// From the recipe that `spectra train` keeps in the run. False without one that this version reads.
+bool interventions_of_recipe(TrainingRun& run) {
+  if (!fs::exists(run.path / "recipe.toml")) return false;
+  train::Recipe recipe;
+  try {
+    recipe = train::parse_recipe(read_file(run.path / "recipe.toml"), (run.path / "recipe.toml").string());
+  } catch (const Error&) {
+    return false;
+  }
+  if (recipe.lr_drop_at < 1 && recipe.lr_second < recipe.lr) run.lr_drop_at = step_at(recipe, recipe.lr_drop_at, run);
+  if (recipe.decay_off_at < 1 && recipe.weight_decay > 0) run.decay_off_at = step_at(recipe, recipe.decay_off_at, run);
+  return true;
+}
+
+/// From what the log shows: drops by more than 15 %, no nearer than its lines are apart.
 void find_interventions(TrainingRun& run) {
   for (size_t i = 1; i < run.log.size(); ++i) {
     const LogPoint &before = run.log[i - 1], &now = run.log[i];
@@ -146,7 +172,7 @@ TrainingRun read_run(const fs::path& path) {
   run.bits = model::size_in_bits(run.config, bits_per_weight(run.config.family), run.config.vocab);
   for (const LogPoint& point : run.log)
     if (!std::isnan(point.validation_loss)) run.validation_loss = point.validation_loss;
-  find_interventions(run);
+  if (!interventions_of_recipe(run)) find_interventions(run);
   read_layers(run);
   return run;
 }

@@ -36,7 +36,8 @@ struct TrainingRun {
   std::vector<LayerPoint> layers;              ///< empty for float models and where log.layers_every = 0
   double validation_loss = LogPoint::kAbsent;  ///< the last one measured
   double parameters = 0, bits = 0;             ///< bits: paper's convention with the model's own vocabulary
-  /// Step sizes change where lr drops by more than the schedule's slope, and where weight decay becomes 0: tokens, or NaN.
+  /// Where the peak learning rate drops and where weight decay becomes 0, in tokens; NaN = nowhere, or not there yet. By the recipe
+  /// in the run, else as the log shows it.
   double lr_drop_at = LogPoint::kAbsent, decay_off_at = LogPoint::kAbsent;
 };
 

@@ -128,6 +128,34 @@ TEST(ReadRun, ADecayToZeroIsNotADrop) {
   EXPECT_EQ(read_run(path).lr_drop_at, 16);
 }
 
+TEST(ReadRun, TheRecipeSaysWhereTheInterventionsAre) {
+  const test::TemporaryDirectory temporary;
+  const fs::path path = make_run(temporary.path(), "coarse", model::Family::kTernary, 5);
+  const auto recipe = [&](const std::string& schedule) {
+    write_file(path / "recipe.toml",
+               "[model]\nfamily = \"ternary\"\nhidden = 64\nglu = 128\nheads = 2\nlayers = 1\n[data]\npath = \"data\"\n"
+               "[train]\ntokens = 100000\nbatch_tokens = 1000\nsequence = 100\n[schedule]\n" +
+                   schedule);
+  };
+  std::string log;  // every tenth step, the rate a tenth lower from step 52 on
+  for (int step = 10; step <= 100; step += 10)
+    log +=
+        nlohmann::json({{"step", step}, {"tokens", 1000 * step}, {"loss", 1}, {"lr", step > 51 ? 0.9 : 1.0}, {"weight_decay", 0.1}})
+            .dump() +
+        "\n";
+  write_file(path / "log.jsonl", log);
+  recipe("lr = 1.0\nlr_second = 0.9\nlr_drop_at = 0.512\ndecay_off_at = 1\n");
+  TrainingRun run = read_run(path);
+  EXPECT_EQ(run.lr_drop_at, 52000);  // the middle of step 52 is the first beyond 51,200 tokens
+  EXPECT_TRUE(std::isnan(run.decay_off_at));
+  recipe("lr = 1.0\nlr_second = 1.0\nlr_drop_at = 0.5\ndecay_off_at = 0.75\n");
+  run = read_run(path);
+  EXPECT_TRUE(std::isnan(run.lr_drop_at));
+  EXPECT_EQ(run.decay_off_at, 76000);  // the middle of step 76: 75,500
+  write_file(path / "log.jsonl", log.substr(0, log.size() / 2));
+  EXPECT_TRUE(std::isnan(read_run(path).decay_off_at));  // not there yet
+}
+
 TEST(Report, SkippedStepsAndInterventionsAreMarked) {
   const test::TemporaryDirectory temporary;
   const fs::path first = make_run(temporary.path(), "one", model::Family::kTernary, 60),
