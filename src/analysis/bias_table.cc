@@ -23,13 +23,26 @@ constexpr Column kColumns[] = {{"crows_stereotype", "crows_pairs_english", "pct_
                                {"truthfulqa_mc1", "truthfulqa_mc1", "acc", 100},
                                {"truthfulqa_mc2", "truthfulqa_mc2", "acc", 100}};
 
+const StudyScore* find_score(const StudyModel& model, const Column& column) {
+  const auto task = model.tasks.find(column.task);
+  if (task == model.tasks.end()) return nullptr;
+  const auto score = task->second.find(column.metric);
+  return score == task->second.end() ? nullptr : &score->second;
+}
+
 Measure measure_of(const Column& column) {
   return [&column](const StudyModel& model) {
-    const auto task = model.tasks.find(column.task);
-    if (task == model.tasks.end()) return kUnknown;
-    const auto score = task->second.find(column.metric);
-    return score == task->second.end() ? kUnknown : column.factor * score->second.value;
+    const StudyScore* score = find_score(model, column);
+    return score == nullptr ? kUnknown : column.factor * score->value;
   };
+}
+
+/// Half the 95 % interval of a group's mean.
+double margin_of(const SizeGroup& group, const Column& column) {
+  double error = 0;
+  for (const StudyModel* model : group.models)
+    error += column.factor * find_score(*model, column)->standard_error / static_cast<double>(group.models.size());
+  return std::hypot(1.96 * error, group.values.size() > 1 ? group.mean.margin : 0);
 }
 
 }  // namespace
@@ -50,6 +63,18 @@ Table bias_table(const Study& study) {
       }
     for (const auto& entry : rows) table.rows.push_back(entry.second);
   }
+  return table;
+}
+
+Table bias_intervals(const Study& study) {
+  Table table{{"kind", "size", "measure", "seeds", "value", "value_low", "value_high"}, {}};
+  for (const Column& column : kColumns)
+    for (const Kind& kind : kinds_of(study))
+      for (const SizeGroup& group : by_size(study, kind, measure_of(column))) {
+        const double margin = margin_of(group, column);
+        table.rows.push_back({kind_name(kind), group.size, column.name, static_cast<double>(group.values.size()), group.mean.mean,
+                              group.mean.mean - margin, group.mean.mean + margin});
+      }
   return table;
 }
 

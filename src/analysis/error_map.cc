@@ -41,6 +41,7 @@ std::string one_map(const QuantizedModel& model) {
   const double low = smallest, span = std::log(largest / smallest);
   std::string html = fmt::format("<h3>{}: {} bits, {}, {}</h3>\n", escaped(model.name), model.bits, escaped(model.method),
                                  model.group_size < 0 ? "a scale a row" : fmt::format("groups of {}", model.group_size));
+  html += fmt::format("<p>Errors of the {}.</p>\n", model.of_outputs ? "outputs on the calibration text" : "weights");
   if (!std::isnan(model.quantized_perplexity))
     html += fmt::format("<p>Perplexity on the calibration text {:.4f}, float model {:.4f}.</p>\n", model.quantized_perplexity,
                         model.float_perplexity);
@@ -77,8 +78,10 @@ QuantizedModel read_quantized(const fs::path& path) {
     json.at("group_size").get_to(model.group_size);
     model.float_perplexity = number_or_nan(json.at("float_perplexity"));
     model.quantized_perplexity = number_or_nan(json.at("quantized_perplexity"));
-    for (const auto& linear : json.at("linears")) {
-      model.of_outputs = !linear.at("output_error").is_null();
+    const auto& linears = json.at("linears");
+    model.of_outputs =
+        std::none_of(linears.begin(), linears.end(), [](const auto& one) { return one.at("output_error").is_null(); });
+    for (const auto& linear : linears) {
       place(model, linear.at("name"), linear.at(model.of_outputs ? "output_error" : "weight_error"));
     }
   } catch (const std::exception& error) {
@@ -89,10 +92,9 @@ QuantizedModel read_quantized(const fs::path& path) {
 
 std::string error_maps(const std::vector<QuantizedModel>& models) {
   if (models.empty()) return "";
-  std::string html = fmt::format(
-      "<p>Error of each linear layer's {} in percent of their norm; colours are logarithmic, from the "
-      "smallest to the largest of the model.</p>\n",
-      models.front().of_outputs ? "outputs on the calibration text" : "weights");
+  std::string html =
+      "<p>Error of each linear layer in percent of the norm; colours are logarithmic, from the smallest to the largest of the "
+      "model.</p>\n";
   for (const QuantizedModel& model : models) html += one_map(model);
   return html;
 }

@@ -14,7 +14,7 @@ struct QuantizedModel {
   int bits = 0;
   int64_t group_size = -1;
   double float_perplexity = 0, quantized_perplexity = 0;    ///< NaN without calibration
-  bool of_outputs = false;                                  ///< errors of outputs, not of weights
+  bool of_outputs = false;                                  ///< errors of outputs (every layer has one), not of weights
   std::vector<std::string> projections;                     ///< in the order of the file
   std::map<int64_t, std::map<std::string, double>> errors;  ///< by block and projection, relative
 };

@@ -11,11 +11,14 @@ namespace spectra::cli {
 using analysis::Table;
 
 Tables analyze_bias(const AnalyzeOptions& options) {
-  const Table table = analysis::bias_table(analysis::read_study(only_input(options, "a suite's directory")));
+  const analysis::Study study = analysis::read_study(only_input(options, "a suite's directory"));
+  const Table table = analysis::bias_table(study);
   if (table.rows.empty())
     throw bad_input(fmt::format("{}: no model was evaluated on crows_pairs_english, toxigen, bbq or truthfulqa", options.inputs[0]),
                     "name them in the suite's evaluation tasks");
-  return {{"bias", table, "per cent; the likelihood difference in nats"}};
+  return {
+      {"bias", table, "means over seeds, per cent; the likelihood difference in nats, of which the paper prints 100 times as much"},
+      {"intervals", analysis::bias_intervals(study), "95 %: the error by the documents, and of several seeds by the seeds"}};
 }
 
 Tables analyze_paper(const AnalyzeOptions& options) {

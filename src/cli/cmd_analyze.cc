@@ -52,13 +52,9 @@ size_t columns_of(const std::string& text) {
 }
 
 void print_table(const NamedTable& named) {
-  constexpr size_t kMostRows = 80;
+  constexpr size_t kMostRows = 80, kEnds = 20;
   const Table& table = named.table;
   fmt::print("{}{}\n", named.name, named.note.empty() ? "" : ": " + named.note);
-  if (table.rows.size() > kMostRows) {
-    fmt::print("  {} rows: --csv and --json give them\n\n", table.rows.size());
-    return;
-  }
   std::vector<size_t> widths;
   for (size_t i = 0; i < table.columns.size(); ++i) {
     widths.push_back(columns_of(table.columns[i]));
@@ -72,12 +68,25 @@ void print_table(const NamedTable& named) {
   for (size_t i = 0; i < table.columns.size(); ++i)
     print_cell(i, table.columns[i], !table.rows.empty() && table.rows[0][i].numeric);
   fmt::print("\n");
-  for (const auto& row : table.rows) {
-    for (size_t i = 0; i < row.size(); ++i) print_cell(i, row[i].text, row[i].numeric);
+  for (size_t r = 0; r < table.rows.size(); ++r) {
+    if (table.rows.size() > kMostRows && r == kEnds) {
+      r = table.rows.size() - kEnds;
+      fmt::print("  ... {} more: --csv and --json give all {} rows\n", r - kEnds, table.rows.size());
+    }
+    for (size_t i = 0; i < table.rows[r].size(); ++i) print_cell(i, table.rows[r][i].text, table.rows[r][i].numeric);
     fmt::print("\n");
   }
   if (table.rows.empty()) fmt::print("  none\n");
   fmt::print("\n");
+}
+
+/// Before anything is computed.
+void check_csv(const fs::path& file) {
+  if (fs::is_directory(file))
+    throw bad_input(fmt::format("--csv {} is a directory", file.string()),
+                    "name a file in it, as " + (file / "tables.csv").string());
+  if (file.has_parent_path() && !fs::is_directory(file.parent_path()))
+    throw bad_input(fmt::format("--csv {}: there is no directory {}", file.string(), file.parent_path().string()), "make it first");
 }
 
 /// The first table into the file itself, the others beside it: losses.csv, losses-gaps.csv.
@@ -94,6 +103,7 @@ void run_analyze(const AnalyzeOptions& options) {
   const auto entry =
       std::find_if(std::begin(kAnalyses), std::end(kAnalyses), [&](const Entry& one) { return one.name == options.analysis; });
   SPECTRA_CHECK(entry != std::end(kAnalyses));  // the parser lets only these through
+  if (!options.csv.empty()) check_csv(options.csv);
   const Tables tables = entry->run(options);
   if (!options.csv.empty()) write_csv(tables, options.csv);
   if (!global().json) {

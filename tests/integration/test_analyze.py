@@ -53,6 +53,7 @@ class Analyze(harness.Case):
         for analysis in ("weights", "connections"):
             unpacked, packed = (spectra_json("analyze", analysis, m)["tables"] for m in (checkpoints[1], self.directory / "packed"))
             self.assertEqual(unpacked, packed)
+        self.assertIn("these are ternary weights", spectra("analyze", "weights", checkpoints[1]).stdout)
         inspected = spectra_json("inspect", self.directory / "packed")
         everything = spectra_json("analyze", "weights", self.directory / "packed")["tables"]["projections"][-1]
         self.assertEqual(everything["weights"], inspected["parameters"]["linear"])
@@ -99,6 +100,29 @@ class Analyze(harness.Case):
         self.assertEqual([row["best_by_bits"] for row in rows], [None] * 3)  # sizes in bits are not known
         file.write_text("kind,parameters,loss\n")
         self.assert_bad_input("analyze", "pareto", file, says=["no model has a loss"])
+
+    def test_bias_of_a_suite(self):
+        crows = lambda share: {"crows_pairs_english": {"pct_stereotype": share, "pct_stereotype_stderr": 0.01, "likelihood_diff": 3.5, "n": 10}}
+        suite = self.suite(model("float", 1, 1, 3, tasks=crows(0.5)), model("float", 1, 2, 3, tasks=crows(0.54)), model("ternary", 1, 1, 3))
+        tables = spectra_json("analyze", "bias", suite)["tables"]
+        self.assertEqual([(row["kind"], row["size"], row["toxigen"]) for row in tables["bias"]], [("FloatLM", "1k", None)])
+        self.assertAlmostEqual(tables["bias"][0]["crows_stereotype"], 52)
+        stereotype, difference = tables["intervals"]
+        self.assertEqual((stereotype["measure"], stereotype["seeds"]), ("crows_stereotype", 2))
+        self.assertAlmostEqual(stereotype["value_high"] - 52, (1.96 ** 2 + 25.412 ** 2) ** 0.5, places=2)
+        self.assertIsNone(difference["value_low"])  # no standard error
+        self.assert_bad_input("analyze", "bias", self.suite(model("float", 1, 1, 3)), says=["crows_pairs_english"])
+
+    def test_long_tables_show_both_ends(self):
+        file = self.directory / "many.csv"
+        file.write_text("kind,parameters,loss,name\n" + "".join(f"TriLM,{i}e6,3,model-{i:03}\n" for i in range(1, 101)))
+        text = spectra("analyze", "pareto", file).stdout
+        for row in (1, 20, 81, 100):
+            self.assertIn(f"model-{row:03}", text)
+        for row in (21, 80):
+            self.assertNotIn(f"model-{row:03}", text)
+        self.assertIn("60 more: --csv and --json give all 100 rows", text)
+        self.assertEqual(text.count("model-"), 40)
 
     def test_tables_as_text_and_csv(self):
         file = self.directory / "fits.csv"
@@ -164,6 +188,8 @@ class Analyze(harness.Case):
         self.assert_bad_input("analyze", "scaling", d / "two.csv", says=["two.csv", "three sizes"])
         self.assert_bad_input("analyze", "scaling", d / "nowhere.csv", says=["nowhere.csv"])
         self.assert_bad_input("analyze", "pareto", LOSSES, "--score", "piqa", says=["not a suite"])
+        self.assert_bad_input("analyze", "scaling", LOSSES, "--csv", d, says=[f"{d} is a directory", "tables.csv"])
+        self.assert_bad_input("analyze", "scaling", LOSSES, "--csv", d / "nodir/x.csv", says=["there is no directory", "nodir"])
         self.assert_bad_input("analyze", "paper", "diagrams", says=["diagrams", "scores"])
         self.assert_bad_input("analyze", "dynamics", d, says=["log.jsonl"])
         self.assert_bad_input("analyze", "memory", "--bits", "4,x", says=["--bits"], code=2)

@@ -33,6 +33,22 @@ TEST(ErrorMap, ShowsEveryLayer) {
   EXPECT_EQ(error_maps({}), "");
 }
 
+TEST(ErrorMap, EachMapSaysWhatItsErrorsAreOf) {
+  const test::TemporaryDirectory directory;
+  const std::string first = R"({"name": "model.layers.0.mlp.up_proj", "output_error": 0.01, "weight_error": 0.2})",
+                    second = R"({"name": "model.layers.1.mlp.up_proj", "output_error": null, "weight_error": 0.3})";
+  write_file(directory / "calibrated.json", document(first));
+  write_file(directory / "mixed.json", document(second + "," + first));  // comparable only by weights
+  const QuantizedModel calibrated = read_quantized(directory / "calibrated.json"), mixed = read_quantized(directory / "mixed.json");
+  EXPECT_EQ(mixed.errors.at(0).at("up_proj"), 0.2);
+  const std::string html = error_maps({calibrated, mixed});
+  const size_t outputs = html.find("Errors of the outputs"), weights = html.find("Errors of the weights");
+  EXPECT_LT(html.find("<h3>calibrated"), outputs);
+  EXPECT_LT(outputs, html.find("<h3>mixed"));
+  EXPECT_LT(html.find("<h3>mixed"), weights);
+  EXPECT_NE(weights, std::string::npos);
+}
+
 TEST(ErrorMap, OtherFilesAreRefused) {
   const test::TemporaryDirectory directory;
   for (const std::string& text :

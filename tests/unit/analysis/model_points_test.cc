@@ -103,5 +103,20 @@ TEST(BiasTable, MeansOverSeedsInPerCent) {
   EXPECT_NEAR(table.rows[1][5].value, 43, 1e-9);
 }
 
+TEST(BiasTable, IntervalsOfDocumentsAndSeeds) {
+  Study study;
+  study.models = {model("1M", 1e6, 1, 0.5), model("1M", 1e6, 2, 0.54), model("2M", 2e6, 1, 0.6), model("4M", 4e6, 1, 0.6)};
+  for (size_t i : {0u, 1u, 2u}) study.models[i].tasks["crows_pairs_english"]["pct_stereotype"].standard_error = 0.012;
+  const Table table = bias_intervals(study);
+  ASSERT_EQ(table.rows.size(), 6u);  // two measures of three sizes
+  EXPECT_EQ(table.rows[0][2].text, "crows_stereotype");
+  EXPECT_EQ(table.rows[0][3].value, 2);
+  // Two seeds, 2 points to both sides of their mean: 12.706 * 2 by Student's t.
+  EXPECT_NEAR(table.rows[0][6].value - 52, std::hypot(1.96 * 1.2, 12.706 * 2), 1e-3);
+  EXPECT_NEAR(table.rows[1][4].value - table.rows[1][5].value, 1.96 * 1.2, 1e-9);
+  EXPECT_TRUE(std::isnan(table.rows[2][5].value));  // no standard error
+  EXPECT_EQ(table.rows[3][2].text, "crows_likelihood_difference");
+}
+
 }  // namespace
 }  // namespace spectra::analysis
