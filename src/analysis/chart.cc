@@ -14,10 +14,10 @@ namespace {
 
 constexpr size_t kMaxPoints = 300, kMaxHover = 80, kFewPoints = 24;
 
-std::string colour_of(int colour) { return colour == kNeutral ? "var(--soft)" : fmt::format("var(--c{})", colour % 6); }
+std::string colour_of(int colour) { return colour == kNeutral ? "var(--soft)" : fmt::format("var(--c{})", colour % kColours); }
 std::string dash_of(const Series& series) {
   if (series.dashed) return ";stroke-dasharray:5 4";
-  const int round = series.colour == kNeutral ? 0 : series.colour / 6;
+  const int round = series.colour == kNeutral ? 0 : series.colour / kColours;
   return round == 0 ? "" : fmt::format(";stroke-dasharray:{} {}", 12 / round, 2 + 2 * round);
 }
 std::string opacity_of(const Series& series) { return series.opacity < 1 ? fmt::format(";opacity:{:.2f}", series.opacity) : ""; }
@@ -125,7 +125,7 @@ std::string path_of(const Series& series, const Frame& frame, const std::vector<
   std::string path;
   bool pen_down = false;
   for (size_t i = 0; i < series.x.size(); ++i) {
-    if (!std::isfinite(y[i])) {
+    if (!std::isfinite(y[i]) || !frame.shows(y[i])) {
       pen_down = false;
       continue;
     }
@@ -233,7 +233,7 @@ std::string hover_points(const Chart& chart) {
     const Series shown = series.points ? series : thinned(series, kMaxHover);
     nlohmann::ordered_json points = nlohmann::ordered_json::array();
     for (size_t i = 0; i < shown.x.size(); ++i)
-      if (std::isfinite(shown.y[i]))
+      if (std::isfinite(shown.y[i]) && frame.shows(shown.y[i]))
         points.push_back({tenth(frame.x.at(shown.x[i])), tenth(frame.down(shown.y[i])), note_of(chart, shown, i)});
     if (!points.empty()) all.push_back({{"name", series.name}, {"colour", colour_of(series.colour)}, {"points", points}});
   }

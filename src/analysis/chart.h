@@ -9,6 +9,7 @@ namespace spectra::analysis {
 
 enum class Marker { kCircle, kTriangle, kSquare, kDiamond, kCross };
 
+constexpr int kColours = 6;   ///< of the page
 constexpr int kNeutral = -1;  ///< colour of what belongs to no series
 
 struct Series {

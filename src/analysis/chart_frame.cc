@@ -112,6 +112,8 @@ double left_margin(const Chart& chart, const Frame& frame) {
 
 double Frame::down(double value) const { return std::max(y.at(value), top); }
 
+bool Frame::shows(double value) const { return y.at(value) >= top - 0.5; }
+
 Frame frame_of(const Chart& chart) {
   Frame frame;
   frame.width = chart.small ? kSmallWidth : kWidth;

@@ -24,6 +24,8 @@ struct Frame {
   std::vector<NameTag> names;
   /// Clipped at the top, see the y range of long lines.
   double down(double value) const;
+  /// Not above the plot: the steep beginning of a curve may be.
+  bool shows(double value) const;
 };
 
 Frame frame_of(const Chart& chart);

@@ -34,7 +34,7 @@ std::vector<double> smoothed(const std::vector<double>& y, double half_life) {
       sum = keep * sum + (1 - keep) * value;
       weight = keep * weight + (1 - keep);
     }
-    out.push_back(weight > 0 ? sum / weight : value);
+    out.push_back(std::isfinite(value) ? sum / weight : value);
   }
   return out;
 }

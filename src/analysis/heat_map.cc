@@ -45,7 +45,7 @@ std::string cells_of(const HeatMap& map, const Frame& frame, size_t row) {
         "<rect class=\"bar-area\" style=\"fill:var(--c{});fill-opacity:{:.2f}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.2f}\" "
         "height=\"{}\">"
         "<title>{}, {}: {}{}</title></rect>",
-        map.colour % 6, shade(frame, value), frame.left + frame.cell * static_cast<double>(column),
+        map.colour % kColours, shade(frame, value), frame.left + frame.cell * static_cast<double>(column),
         kTop + kRow * static_cast<double>(row), frame.cell * (frame.cell > 4 ? 0.94 : 1), kRow - 1, escaped(map.rows[row]), column,
         short_number(value), map.unit);
   }
@@ -57,7 +57,7 @@ std::string key_of(const HeatMap& map, const Frame& frame, double y) {
   const double width = 60;
   for (int i = 0; i < 12; ++i)
     svg += fmt::format("<rect style=\"fill:var(--c{});fill-opacity:{:.2f}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"5\" height=\"9\"/>",
-                       map.colour % 6, 0.08 + 0.92 * i / 11.0, kWidth - width - 60 + 5 * i, y - 8);
+                       map.colour % kColours, 0.08 + 0.92 * i / 11.0, kWidth - width - 60 + 5 * i, y - 8);
   const auto text = [&](const char* anchor, double x, const std::string& words) {
     return fmt::format("<text class=\"tick\" text-anchor=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", anchor, x, y, escaped(words));
   };

@@ -3,6 +3,7 @@
 
 #include "analysis/report_sections.h"
 #include "base/error.h"
+#include "base/shell.h"
 #include "base/system.h"
 
 namespace spectra::analysis {
@@ -26,7 +27,7 @@ void append(std::vector<Section>& sections, std::vector<Section> more) {
 
 std::string with_analysis(const ReportInput& input, const std::string& analysis, const fs::path& model) {
   const fs::path of = model.empty() ? input.study->given : input.study->given / model.lexically_relative(input.study->directory);
-  return input.command + "\nspectra analyze " + analysis + " " + of.string();
+  return input.command + "\n" + shell_words({"spectra", "analyze", analysis, of.string()});
 }
 
 std::map<std::string, TrainingRun> read_study_runs(const Study& study, std::vector<std::string>* unread) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "analysis/report_sections.h"
 
@@ -29,6 +30,23 @@ std::vector<Setting> settings_of(const Study& study) {
   return settings;
 }
 
+/// Validation loss by seed.
+std::map<int64_t, double> by_seed(const Study& study, const Setting& setting, const std::string& arm) {
+  std::map<int64_t, double> losses;
+  for (const StudyModel& model : study.models)
+    if (model.arm == arm && model.size == setting.size && kind_of(model) == setting.kind && std::isfinite(model.validation_loss))
+      losses[model.seed] = model.validation_loss;
+  return losses;
+}
+
+/// An arm's loss minus that of the suite's own recipe, seed by seed.
+std::vector<double> paired(const std::map<int64_t, double>& arm, const std::map<int64_t, double>& own) {
+  std::vector<double> values;
+  for (const auto& [seed, loss] : arm)
+    if (const auto same = own.find(seed); same != own.end()) values.push_back(loss - same->second);
+  return values;
+}
+
 Chart chart_of(const Study& study, const Setting& setting) {
   struct Arm {
     std::string name;
@@ -36,11 +54,12 @@ Chart chart_of(const Study& study, const Setting& setting) {
     Mean mean;
   };
   std::vector<Arm> arms;
+  const std::map<int64_t, double> own = by_seed(study, setting, "");
   for (const std::string& name : setting.arms)
-    for (const SizeGroup& group : by_size(study, setting.kind, validation_loss, name))
-      if (group.size == setting.size) arms.push_back({name.empty() ? "own recipe" : name, group.values, group.mean});
-  std::sort(arms.begin(), arms.end(), [](const Arm& a, const Arm& b) { return a.mean.mean < b.mean.mean; });
-  Chart chart{kind_name(setting.kind) + " " + setting.size, "validation loss, nats a token", "", {}};
+    if (const std::vector<double> values = paired(by_seed(study, setting, name), own); !name.empty() && !values.empty())
+      arms.push_back({name, values, mean_of(values)});
+  Chart chart{kind_name(setting.kind) + " " + setting.size, "validation loss − own recipe's, nats a token", "", {}};
+  chart.zero_line = true;
   Series seeds{"seed", {}, {}, kind_colour(setting.kind), true}, means{"mean", {}, {}, kind_colour(setting.kind), true};
   seeds.opacity = 0.45;
   seeds.named = means.named = false;
@@ -53,7 +72,9 @@ Chart chart_of(const Study& study, const Setting& setting) {
     }
     means.x.push_back(arms[row].mean.mean);
     means.y.push_back(static_cast<double>(row));
-    means.notes.push_back(arms[row].name + ", mean");
+    const double margin = arms[row].values.size() > 1 ? arms[row].mean.margin : 0;
+    means.low.push_back(arms[row].mean.mean - margin), means.high.push_back(arms[row].mean.mean + margin);
+    means.notes.push_back(arms[row].name + (margin > 0 ? fmt::format(", mean ± {:.4f}", margin) : ", one seed"));
   }
   chart.series = {seeds, means};
   return chart;
@@ -66,12 +87,14 @@ Section ablation_section(const ReportInput& input) {
   size_t index = 0;
   for (const Setting& setting : settings_of(*input.study)) {
     const Chart chart = chart_of(*input.study, setting);
-    section.figures.push_back({fmt::format("ablation-{}", ++index),
-                               "Ablations of " + chart.title,
-                               {chart},
-                               "Dots are seeds, the marker is their mean; best on top.",
-                               {},
-                               input.command});
+    section.figures.push_back(
+        {fmt::format("ablation-{}", ++index),
+         "Ablations of " + chart.title,
+         {chart},
+         "Each arm minus the suite's own recipe, paired by seed: dots are seeds, the marker is their mean with its 95 % "
+         "interval. An arm with one seed cannot be told from noise.",
+         {},
+         input.command});
   }
   return section;
 }

@@ -35,6 +35,8 @@ std::optional<FamilyFit> fit_family(const Study& study, const Kind& kind) {
   } catch (const Error&) {
     return std::nullopt;
   }
+  if (fit.with_offset && fit.law.offset >= *std::min_element(loss.begin(), loss.end()))
+    return std::nullopt;  // a limit below which some are
   return fit;
 }
 

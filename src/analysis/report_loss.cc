@@ -66,7 +66,10 @@ Figure loss_against_parameters(const ReportInput& input) {
           chart.title,
           {chart},
           "Markers are means over seeds, bars reach from the lowest to the highest." +
-              (laws.empty() ? "" : " Lines are scaling laws, with 95 % intervals:" + laws),
+              (laws.empty() ? ""
+                            : " Lines are scaling laws, with 95 % intervals, where their limit is below what was measured; else "
+                              "they join the means:" +
+                                  laws),
           {},
           with_analysis(input, "scaling")};
 }
@@ -94,13 +97,14 @@ Series front_of(const std::vector<SizeGroup>& groups) {
   return front;
 }
 
-Figure loss_against_bits(const ReportInput& input) {
-  Chart chart{"Validation loss against size", "size in bits, as the paper counts", "validation loss, nats a token", {}};
+/// Of models of at least so many bits.
+Chart bits_chart(const Study& study, double least, const std::string& title) {
+  Chart chart{title, "size in bits, as the paper counts", "validation loss, nats a token", {}};
   chart.log_x = true;
-  chart.log_y = spread_out(*input.study);
   std::vector<SizeGroup> all;
-  for (const Kind& kind : kinds_of(*input.study)) {
-    const std::vector<SizeGroup> groups = by_size(*input.study, kind, validation_loss);
+  for (const Kind& kind : kinds_of(study)) {
+    std::vector<SizeGroup> groups = by_size(study, kind, validation_loss);
+    std::erase_if(groups, [least](const SizeGroup& group) { return group.bits < least; });
     if (groups.empty()) continue;
     all.insert(all.end(), groups.begin(), groups.end());
     Series points = points_of(kind, groups, &SizeGroup::bits);
@@ -110,9 +114,25 @@ Figure loss_against_bits(const ReportInput& input) {
     chart.series.push_back(points);
   }
   if (!all.empty()) chart.series.insert(chart.series.begin(), front_of(all));
-  return {"loss-bits", chart.title,
-          {chart},     "Means over seeds. The broad line joins the models that no smaller one beats (Pareto front).",
-          {},          with_analysis(input, "pareto")};
+  return chart;
+}
+
+/// Where losses of small models are far above the others, the larger ones are drawn once more, by themselves.
+std::vector<Figure> loss_against_bits(const ReportInput& input) {
+  const char* const kTitle = "Validation loss against size";
+  const char* const kCaption = "Means over seeds. The broad line joins the models that no smaller one beats (Pareto front).";
+  const std::string command = with_analysis(input, "pareto");
+  Chart whole = bits_chart(*input.study, 0, kTitle);
+  whole.log_y = spread_out(*input.study);
+  std::vector<Figure> figures = {{"loss-bits", kTitle, {whole}, kCaption, {}, command}};
+  if (!whole.log_y) return figures;
+  double smallest = HUGE_VAL, largest = 0;
+  for (const StudyModel& model : input.study->models)
+    smallest = std::min(smallest, model.size_bits), largest = std::max(largest, model.size_bits);
+  const std::string title = std::string(kTitle) + ", the larger models";
+  const Chart upper = bits_chart(*input.study, std::sqrt(smallest * largest) / 2, title);
+  figures.push_back({"loss-bits-larger", title, {upper}, kCaption, {}, command});
+  return figures;
 }
 
 /// The gap per size with its 95 % interval, and what the paper found at its sizes.
@@ -166,7 +186,11 @@ Figure gaps(const ReportInput& input) {
 }  // namespace
 
 Section loss_section(const ReportInput& input) {
-  return {"loss", "Loss and size", "", {loss_against_parameters(input), loss_against_bits(input), gaps(input), paper_laws(input)}};
+  std::vector<Figure> figures = {loss_against_parameters(input)};
+  for (Figure& figure : loss_against_bits(input)) figures.push_back(std::move(figure));
+  figures.push_back(paper_laws(input));
+  figures.push_back(gaps(input));
+  return {"loss", "Loss and size", "", figures};
 }
 
 }  // namespace spectra::analysis

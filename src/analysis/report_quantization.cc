@@ -31,15 +31,12 @@ Chart chart_of(const std::vector<Loss>& losses) {
   Chart chart{"Loss added by quantization", "bits a linear weight", "QuantLM − FloatLM, nats a token", {}};
   std::set<int, std::greater<>> bits;
   std::map<double, std::string> sizes;
-  bool positive = true;
   for (const Loss& loss : losses) {
     bits.insert(loss.model->quantized_bits);
     sizes[loss.model->parameters] = loss.model->size;
-    positive &= loss.added > 0;
   }
   for (const int b : bits) chart.columns.push_back(fmt::format("{}", b));
-  chart.log_y = positive;
-  chart.zero_line = !positive;
+  chart.log_y = true;
   size_t index = 0;
   for (const auto& entry : sizes) {
     Series series{entry.second, {}, {}, kind_colour(kFloatLM)};
@@ -51,7 +48,7 @@ Chart chart_of(const std::vector<Loss>& losses) {
         if (loss.model->quantized_bits == b && loss.model->size == entry.second) values.push_back(loss.added);
       const Mean mean = mean_of(values);
       series.x.push_back(column++);
-      series.y.push_back(mean.mean);
+      series.y.push_back(mean.mean > 0 ? mean.mean : kUnknown);
       series.notes.push_back(fmt::format("{} at {} bits", entry.second, b));
     }
     chart.series.push_back(series);
@@ -74,13 +71,14 @@ Section quantization_section(const ReportInput& input) {
   Section section{"quantization", "Quantization", ""};
   if (losses.empty()) return section;
   const Chart chart = chart_of(losses);
-  section.figures = {{"quantization-loss",
-                      chart.title,
-                      {chart},
-                      fmt::format("Final validation loss of each QuantLM minus that of its FloatLM, means over seeds{}.",
-                                  chart.log_y ? ", on a logarithmic axis" : ""),
-                      table_of(losses),
-                      input.command}};
+  section.figures = {
+      {"quantization-loss",
+       chart.title,
+       {chart},
+       "Final validation loss of each QuantLM minus that of its FloatLM, means over seeds, on a logarithmic axis: those "
+       "that are not above 0 are in the table only.",
+       table_of(losses),
+       input.command}};
   return section;
 }
 

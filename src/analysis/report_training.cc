@@ -100,7 +100,7 @@ Section training_section(const ReportInput& input) {
       {"training-curves",
        "Training loss",
        {panel(input, kFloatLM), panel(input, kTriLM), panel(input, kBiLM)},
-       "Moving averages over about a hundredth of a run; of several seeds the lowest. The two interventions are marked where "
+       "Moving averages over about a hundredth of a run; of several seeds the first. The two interventions are marked where "
        "they fall on the same token for all sizes.",
        {},
        with_analysis(input, "dynamics")},

@@ -50,9 +50,9 @@ void read_lines(const fs::path& path, const std::function<void(const nlohmann::j
     if (line.empty()) continue;
     try {
       visit(nlohmann::json::parse(line));
-    } catch (const nlohmann::json::exception& error) {
+    } catch (const nlohmann::json::exception&) {
       if (in.peek() == std::char_traits<char>::eof()) break;  // the last line of a run that is being written or was killed
-      throw bad_input(fmt::format("{} line {}: {}", path.string(), number, error.what()),
+      throw bad_input(fmt::format("{} line {} is damaged", path.string(), number),
                       "remove the line, or resume the run, which mends it");
     }
   }

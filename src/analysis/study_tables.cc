@@ -24,7 +24,7 @@ std::string kind_name(const Kind& kind) {
 }
 
 int kind_colour(const Kind& kind) {
-  if (kind.bits > 0) return kind.bits >= 6 ? 5 : kind.bits >= 4 ? 4 : 3;
+  if (kind.bits > 0) return kind.bits >= 8 ? 5 : kind.bits >= 6 ? 5 + kColours : kind.bits >= 4 ? 4 : 3;  // 6 bits as 8, dashed
   return static_cast<int>(kind.family);
 }
 

@@ -15,7 +15,7 @@ std::string cell_html(const Cell& cell) {
   std::string sign;
   if (cell.colour >= kNeutral)
     sign = fmt::format("<span class=\"key\" style=\"background:{}\"></span>",
-                       cell.colour == kNeutral ? "var(--soft)" : fmt::format("var(--c{})", cell.colour % 6));
+                       cell.colour == kNeutral ? "var(--soft)" : fmt::format("var(--c{})", cell.colour % kColours));
   if (!cell.numeric) return fmt::format("<td class=\"{}\">{}{}</td>", cell.command ? "command" : "text", sign, escaped(cell.text));
   return fmt::format("<td data-value=\"{}\">{}{}</td>", std::isfinite(cell.value) ? fmt::format("{}", cell.value) : "", sign,
                      cell.picture.empty() ? escaped(cell.text) : cell.picture);

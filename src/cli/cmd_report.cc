@@ -2,11 +2,13 @@
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "analysis/report.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/shell.h"
 #include "base/system.h"
 #include "cli/command.h"
 
@@ -30,27 +32,62 @@ analysis::Sample read_sample(const fs::path& path) {
   }
 }
 
-/// A word of a command line, quoted where a shell would split it.
-std::string quoted(const std::string& word) {
-  return word.find_first_of(" '\"$&|;<>()*?\\") == std::string::npos ? word : "'" + word + "'";
+std::string command_line(const Options& options) {
+  std::vector<std::string> words = {"spectra", "report"};
+  words.insert(words.end(), options.directories.begin(), options.directories.end());
+  for (const std::string& file : options.samples) words.insert(words.end(), {"--sample", file});
+  for (const std::string& file : options.quantized) words.insert(words.end(), {"--quantized", file});
+  for (const std::string& file : options.comparisons) words.insert(words.end(), {"--compare", file});
+  if (!options.title.empty()) words.insert(words.end(), {"--title", options.title});
+  if (options.skip_weights) words.emplace_back("--skip-weights");
+  words.insert(words.end(), {"--out", options.out});
+  return shell_words(words);
 }
 
-std::string command_line(const Options& options) {
-  std::string line = "spectra report";
-  for (const std::string& directory : options.directories) line += " " + quoted(directory);
-  for (const std::string& file : options.samples) line += " --sample " + quoted(file);
-  for (const std::string& file : options.quantized) line += " --quantized " + quoted(file);
-  for (const std::string& file : options.comparisons) line += " --compare " + quoted(file);
-  if (!options.title.empty()) line += " --title " + quoted(options.title);
-  return line + " --out " + quoted(options.out);
+/// The page and what goes beside it.
+std::vector<fs::path> outputs(const Options& options) {
+  std::vector<fs::path> paths;
+  for (const char* extension : {".html", ".json", ".csv", ".svg"})
+    paths.push_back(fs::path(options.out).replace_extension(extension));
+  return paths;
+}
+
+/// None of what is written may be something that is read: a suite's results.json lies where --out DIR/results.html would put its
+/// own.
+void check_out(const Options& options) {
+  if (fs::path(options.out).extension() != ".html")
+    throw Error(Exit::kUsage, fmt::format("--out {} does not end in .html", options.out), "its .json, .csv and .svg go beside it");
+  std::vector<fs::path> inputs;
+  for (const std::string& directory : options.directories)
+    for (const char* name : {"results.json", "log.jsonl", "layers.jsonl"}) inputs.push_back(fs::path(directory) / name);
+  for (const auto* files : {&options.samples, &options.quantized, &options.comparisons})
+    inputs.insert(inputs.end(), files->begin(), files->end());
+  for (const fs::path& input : inputs)
+    for (const fs::path& output : outputs(options))
+      if (fs::weakly_canonical(input) == fs::weakly_canonical(output))
+        throw Error(Exit::kUsage, fmt::format("--out {} would write over {}", options.out, input.string()),
+                    "give the page another name");
+}
+
+/// Runs that cannot be read are left out, as long as there are others to show.
+void read_runs(const std::vector<std::string>& paths, analysis::ReportInput& input) {
+  for (const std::string& path : paths) try {
+      input.runs.push_back(analysis::read_run(path));
+    } catch (const Error& error) {
+      if (paths.size() == 1) throw;
+      log_warning("{}: it is not shown", error.what());
+    }
+  if (!paths.empty() && input.runs.empty() && !input.study) throw bad_input("none of the runs can be read");
 }
 
 /// `before`: what an earlier look at the same directories read.
 analysis::ReportInput read_input(const Options& options, const analysis::ReportInput& before) {
   analysis::ReportInput input{options.title, command_line(options)};
+  std::vector<std::string> runs;
   for (const std::string& path : options.directories) {
+    if (!fs::exists(path)) throw bad_input(fmt::format("there is no {}", path), "give a suite's directory, or those of runs");
     if (!analysis::is_study(path)) {
-      input.runs.push_back(analysis::read_run(path));
+      runs.push_back(path);
       continue;
     }
     if (input.study)
@@ -64,6 +101,7 @@ analysis::ReportInput read_input(const Options& options, const analysis::ReportI
     input.weights = analysis::read_study_weights(*input.study, before.weights);
     for (const std::string& name : input.weights.unread) log_warning("the weights of {} cannot be read: they are not shown", name);
   }
+  read_runs(runs, input);
   for (const std::string& path : options.samples) input.samples.push_back(read_sample(path));
   for (const std::string& path : options.quantized) input.quantized.push_back(analysis::read_quantized(path));
   for (const std::string& path : options.comparisons) input.comparisons.push_back(analysis::read_comparison(path));
@@ -77,12 +115,12 @@ analysis::ReportInput read_input(const Options& options, const analysis::ReportI
 void write_report(const Options& options, const analysis::ReportInput& input) {
   std::vector<analysis::TrainingRun> runs = input.runs;
   for (const auto& entry : input.study_runs) runs.push_back(entry.second);
-  const fs::path html = options.out;
-  if (html.has_parent_path()) fs::create_directories(html.parent_path());
-  write_file(html, analysis::report_html(input));
-  write_file(fs::path(html).replace_extension(".json"), analysis::report_json(runs));
-  write_file(fs::path(html).replace_extension(".csv"), analysis::report_csv(runs));
-  write_file(fs::path(html).replace_extension(".svg"), analysis::report_svg(runs));
+  const std::vector<fs::path> paths = outputs(options);
+  if (paths[0].has_parent_path()) fs::create_directories(paths[0].parent_path());
+  write_file(paths[0], analysis::report_html(input));
+  write_file(paths[1], analysis::report_json(runs));
+  write_file(paths[2], analysis::report_csv(runs));
+  write_file(paths[3], analysis::report_svg(runs));
 }
 
 /// What changes when a suite or run goes on: sizes and times of the files that the page is made of.
@@ -102,7 +140,7 @@ std::string state_of(const Options& options) {
 /// itself.
 void watch(const Options& options) {
   catch_interrupts();
-  std::string shown;
+  std::optional<std::string> shown;
   analysis::ReportInput input;
   for (auto next = std::chrono::steady_clock::now(); !interrupted();) {
     if (std::chrono::steady_clock::now() < next) {
@@ -116,7 +154,7 @@ void watch(const Options& options) {
     if (input.study && input.study->finished) break;
     input.refresh_seconds = static_cast<int>(options.watch);
     write_report(options, input);
-    if (shown.empty()) log_info("open {} in a browser; it is written anew when something changes", options.out);
+    if (!shown) log_info("open {} in a browser; it is written anew when something changes", options.out);
     shown = state;
   }
   input.refresh_seconds = 0;
@@ -128,21 +166,22 @@ void run_report(const Options& options) {
   if (options.watch < 0 || options.watch > 86400)
     throw Error(Exit::kUsage, fmt::format("--watch {} is out of range", options.watch),
                 "seconds between looks, 1 to 86400; 0 = make the page once");
+  check_out(options);
   if (options.watch > 0) {
     watch(options);
   } else {
     const analysis::ReportInput input = read_input(options, {});
     write_report(options, input);
-    log_info("{} runs{}; open {} in a browser", input.runs.size() + input.study_runs.size(),
-             input.study ? " of the suite" : " compared", options.out);
+    const size_t count = input.runs.size() + input.study_runs.size();
+    log_info("{} run{}{}; open {} in a browser", count, count == 1 ? "" : "s", input.study ? " of the suite" : "", options.out);
   }
-  const fs::path html = options.out;
+  const std::vector<fs::path> paths = outputs(options);
   if (global().json)
     print_json(nlohmann::ordered_json{{"schema", "spectra.report_files/1"},
-                                      {"html", html.string()},
-                                      {"json", fs::path(html).replace_extension(".json").string()},
-                                      {"csv", fs::path(html).replace_extension(".csv").string()},
-                                      {"svg", fs::path(html).replace_extension(".svg").string()}}
+                                      {"html", paths[0].string()},
+                                      {"json", paths[1].string()},
+                                      {"csv", paths[2].string()},
+                                      {"svg", paths[3].string()}}
                    .dump());
 }
 

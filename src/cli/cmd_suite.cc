@@ -6,12 +6,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/shell.h"
 #include "base/system.h"
 #include "cli/command.h"
 #include "suite/crew.h"
 #include "suite/directory.h"
 #include "suite/estimate.h"
-#include "suite/process.h"
 #include "suite/runner.h"
 #include "suite/slurm.h"
 
@@ -36,7 +36,7 @@ std::string command_line(const Options& options) {
   if (options.gflops > 0) words.insert(words.end(), {"--gflops", fmt::format("{}", options.gflops)});
   if (!options.only.empty()) words.insert(words.end(), {"--only", options.only});
   if (!options.job.empty()) words.insert(words.end(), {"--job", options.job});
-  return suite::shell_words(words);
+  return shell_words(words);
 }
 
 /// What is still to be done of what is wanted.

@@ -17,10 +17,6 @@ namespace spectra::suite {
 /// the main thread only. Throws Error.
 pid_t start_process(const fs::path& directory, const std::vector<std::string>& arguments, const fs::path& out, const fs::path& log);
 
-/// A word as a shell reads it back, whatever is in it; the words of a command.
-std::string shell_word(const std::string& word);
-std::string shell_words(const std::vector<std::string>& words);
-
 constexpr int kCannotStart = 127;  ///< exit code of a process that did not begin
 
 /// The exit code of a process that has ended (128 + signal where one killed it); nullopt while it runs.

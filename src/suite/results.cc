@@ -7,10 +7,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/shell.h"
 #include "base/system.h"
 #include "base/version.h"
 #include "format/token_data.h"
-#include "suite/process.h"
 
 namespace spectra::suite {
 namespace {

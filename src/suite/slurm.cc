@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "suite/process.h"
+#include "base/shell.h"
 
 namespace spectra::suite {
 namespace {

@@ -238,6 +238,21 @@ class Report(harness.Case):
         (suite.directory / "results.json").write_text(json.dumps(document))
         self.assert_bad_input("report", suite.directory, "--out", self.directory / "r.html", says=["results.json", "models[0].family"])
 
+    def test_what_is_read_is_not_written_over(self):
+        suite = Suite(self.directory / "study")
+        suite.add("float", "5M")
+        suite.write()
+        study = suite.directory
+        before = (study / "results.json").read_bytes()
+        for out in (study / "results.html", self.directory / "page.json", self.directory / "page"):
+            result = spectra("report", study, "--out", out, check=False)
+            self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertEqual((study / "results.json").read_bytes(), before)
+        self.assertEqual([p.name for p in self.directory.iterdir()], ["study"])
+        missing = spectra("report", self.directory / "nowhere", "--watch", 1, "--out", self.directory / "page.html", check=False)
+        self.assertEqual(missing.returncode, 3)
+        self.assertIn("there is no", missing.stderr)
+
     def test_json_names_the_files(self):
         suite = Suite(self.directory / "suite")
         suite.add("float", "5M")

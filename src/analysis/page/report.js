@@ -79,7 +79,8 @@
     svg.setAttribute("aria-description", "Arrow keys go from point to point");
     svg.addEventListener("pointermove", nearest);
     svg.addEventListener("pointerdown", nearest);
-    svg.addEventListener("pointerleave", hide);
+    svg.addEventListener("pointerleave", event => event.pointerType === "mouse" && hide());
+    document.addEventListener("pointerdown", event => plot.contains(event.target) || hide());
     svg.addEventListener("keydown", step);
     svg.addEventListener("blur", hide);
   }

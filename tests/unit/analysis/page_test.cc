@@ -146,7 +146,7 @@ TEST(Axis, OnlyASteepBeginningLeavesThePicture) {
     fall.y.push_back(i == 0 ? 100 : 1 + 0.01 * i);
   }
   EXPECT_GT(highest_and_top(peak).first, highest_and_top(peak).second + 5);  // with its margin below the top
-  EXPECT_EQ(highest_and_top(fall).first, highest_and_top(fall).second);      // cut off there
+  EXPECT_GT(highest_and_top(fall).first, highest_and_top(fall).second);      // not drawn along its upper edge
 }
 
 TEST(Axis, LogarithmicTicksAreRoundAndFew) {
