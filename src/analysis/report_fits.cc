@@ -12,6 +12,8 @@
 namespace spectra::analysis {
 namespace {
 
+constexpr double kFarthest = 0.05;  ///< that a law may be from a mean of the losses that it is fitted to, as a share
+
 constexpr size_t kCurvePoints = 60;
 
 std::string interval_text(const Interval& interval, int digits) {
@@ -35,8 +37,10 @@ std::optional<FamilyFit> fit_family(const Study& study, const Kind& kind) {
   } catch (const Error&) {
     return std::nullopt;
   }
-  if (fit.with_offset && fit.law.offset >= *std::min_element(loss.begin(), loss.end()))
-    return std::nullopt;  // a limit below which some are
+  // A law that the data contradict is not shown.
+  if (fit.with_offset && fit.law.offset >= *std::min_element(loss.begin(), loss.end())) return std::nullopt;
+  for (size_t i = 0; i < n.size(); ++i)
+    if (std::abs(fit.law.at(n[i]) / loss[i] - 1) > kFarthest) return std::nullopt;
   return fit;
 }
 

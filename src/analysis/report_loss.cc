@@ -67,8 +67,8 @@ Figure loss_against_parameters(const ReportInput& input) {
           {chart},
           "Markers are means over seeds, bars reach from the lowest to the highest." +
               (laws.empty() ? ""
-                            : " Lines are scaling laws, with 95 % intervals, where their limit is below what was measured; else "
-                              "they join the means:" +
+                            : " Lines are scaling laws, with 95 % intervals, where these meet the means within 5 % and tend to "
+                              "less; else they join the means:" +
                                   laws),
           {},
           with_analysis(input, "scaling")};

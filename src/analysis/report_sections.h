@@ -55,7 +55,8 @@ struct FamilyFit {
   bool with_offset = false;          ///< L = a / N^alpha + offset from four sizes on, else the pure power law
   double smallest = 0, largest = 0;  ///< parameters
 };
-/// Empty below three sizes with a validation loss, or where no law can be fitted.
+/// Empty below three sizes with a validation loss, where no law can be fitted, or where the data contradict it: it misses a size by
+/// more than 5 %, or its limit lies above what was measured.
 std::optional<FamilyFit> fit_family(const Study& study, const Kind& kind);
 /// The law as a named line through the sizes.
 Series curve_of(const FamilyFit& fit);
