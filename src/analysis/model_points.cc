@@ -23,7 +23,6 @@ std::vector<ModelPoint> points_of(const Study& study) {
 
 std::vector<ModelPoint> read_points(const fs::path& path) {
   if (is_study(path)) return points_of(read_study(path));
-  if (path.filename() == "results.json") return points_of(read_study(path.has_parent_path() ? path.parent_path() : "."));
   const CsvColumns rows(read_file(path), path.string(), {"kind", "parameters", "loss"});
   std::vector<ModelPoint> points;
   for (size_t i = 0; i < rows.rows(); ++i) {

@@ -136,11 +136,18 @@ void parse_study(Study& study, const Node& root) {
   root.each("models", [&](const Node& node) { study.models.push_back(parse_model(node, study.directory)); });
 }
 
+/// Its results.json may be named instead.
+fs::path directory_of(const fs::path& path) {
+  if (path.filename() != "results.json") return path;
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
 }  // namespace
 
-bool is_study(const fs::path& directory) { return fs::exists(directory / "results.json"); }
+bool is_study(const fs::path& path) { return fs::exists(directory_of(path) / "results.json"); }
 
-Study read_study(const fs::path& directory) {
+Study read_study(const fs::path& given) {
+  const fs::path directory = directory_of(given);
   const fs::path path = directory / "results.json";
   json document;
   try {

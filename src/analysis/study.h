@@ -60,8 +60,8 @@ struct Study {
   std::vector<StudyModel> models;
 };
 
-/// Whether `directory` is one that `spectra suite` writes into.
-bool is_study(const fs::path& directory);
+/// Whether `path` is a directory that `spectra suite` writes into, or the results.json in it.
+bool is_study(const fs::path& path);
 /// Throws Error (exit 3) naming the file and the place in it ("results.json, models[3].family: ...").
 Study read_study(const fs::path& directory);
 

@@ -86,8 +86,7 @@ std::vector<Cell> marks(const std::vector<double>& sizes, const std::vector<doub
 }  // namespace
 
 Tables analyze_pareto(const AnalyzeOptions& options) {
-  fs::path path = only_input(options, "a suite or a CSV file");
-  if (path.filename() == "results.json") path = path.has_parent_path() ? path.parent_path() : ".";
+  const fs::path path = only_input(options, "a suite or a CSV file");
   const bool scores = !options.score.empty(), suite = analysis::is_study(path);
   if (scores && !suite)
     throw bad_input(fmt::format("--score {}: {} is not a suite", options.score, path.string()), "a CSV file has losses only");
