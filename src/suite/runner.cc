@@ -59,7 +59,21 @@ class Runner {
     tell_of_changes();
   }
 
-  Outcome run() try {
+  Outcome run() {
+    try {
+      if (work()) return outcome();
+    } catch (...) {
+      stop();  // a full disk must not cost the trainings their last checkpoint
+      throw;
+    }
+    stop();
+    throw Error(Exit::kInterrupted, fmt::format("interrupted; {} of {} jobs are done", count(State::kDone), plan_.jobs.size()),
+                "the same command continues: " + options_.command);
+  }
+
+ private:
+  /// False where a signal came first.
+  bool work() {
     write_results();
     while (!interrupted() && !crew_.interrupted()) {
       while (crew_.has_room())
@@ -67,19 +81,13 @@ class Runner {
           start(next);
         else
           break;
-      if (crew_.busy() == 0) return outcome();
+      if (crew_.busy() == 0) return true;
       std::this_thread::sleep_for(kPoll);
       collect();
     }
-    stop();
-    throw Error(Exit::kInterrupted, fmt::format("interrupted; {} of {} jobs are done", count(State::kDone), plan_.jobs.size()),
-                "the same command continues: " + options_.command);
-  } catch (...) {
-    if (crew_.busy() > 0) stop();  // a full disk must not cost the trainings their last checkpoint
-    throw;
+    return false;
   }
 
- private:
   std::vector<bool> done() const {
     std::vector<bool> list;
     for (const State state : progress_.states) list.push_back(state == State::kDone);
