@@ -1,5 +1,6 @@
 # spectra_module(NAME LIBRARY...): a static library of src/NAME/**/*.cc that uses the modules declared before it.
 # An optional part has two folders, X and no_X: sources in the folder named by spectra_other_folder are left out.
+# Sources are compiled in batches of SPECTRA_UNITY, so names in anonymous namespaces are unique within a module.
 # Files named *_avx2.cc, *_avxvnni.cc, *_avx512.cc, *_avx512vnni.cc, *_avx512vbmi.cc, *_avx512bf16.cc (x86) or *_neon.cc (Arm) are
 # compiled for that instruction set, and left out on other machines.
 set(SPECTRA_MODULES "")
@@ -46,6 +47,7 @@ function(spectra_module name)
   add_library(spectra_${name} STATIC ${sources})
   set_target_properties(spectra_${name} PROPERTIES  # so that it can be a part of libspectra.so
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  set_target_properties(spectra_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${SPECTRA_UNITY})
   target_link_libraries(spectra_${name} PUBLIC spectra_flags ${SPECTRA_MODULES} PRIVATE ${ARGN})
   if(name STREQUAL "base")
     target_link_libraries(spectra_${name} PUBLIC fmt::fmt)

@@ -12,7 +12,7 @@
 namespace spectra::analysis {
 namespace {
 
-constexpr double kWidth = 420, kRow = 15, kTop = 24, kBelow = 46, kTick = 12;
+constexpr double kMapWidth = 420, kRow = 15, kTop = 24, kBelow = 46, kTick = 12;
 
 struct Frame {
   Range range;
@@ -27,7 +27,7 @@ Frame frame_of(const HeatMap& map) {
     for (const double value : row) frame.range.include(value);
   }
   for (const std::string& row : map.rows) frame.left = std::max(frame.left, text_width(row, kTick) + 10);
-  frame.cell = (kWidth - frame.left - 2) / static_cast<double>(columns);
+  frame.cell = (kMapWidth - frame.left - 2) / static_cast<double>(columns);
   return frame;
 }
 
@@ -57,12 +57,12 @@ std::string key_of(const HeatMap& map, const Frame& frame, double y) {
   const double width = 60;
   for (int i = 0; i < 12; ++i)
     svg += fmt::format("<rect style=\"fill:var(--c{});fill-opacity:{:.2f}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"5\" height=\"9\"/>",
-                       map.colour % kColours, 0.08 + 0.92 * i / 11.0, kWidth - width - 60 + 5 * i, y - 8);
+                       map.colour % kColours, 0.08 + 0.92 * i / 11.0, kMapWidth - width - 60 + 5 * i, y - 8);
   const auto text = [&](const char* anchor, double x, const std::string& words) {
     return fmt::format("<text class=\"tick\" text-anchor=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", anchor, x, y, escaped(words));
   };
-  return svg + text("end", kWidth - width - 65, fmt::format("{:.3g}", frame.range.low) + map.unit) +
-         text("start", kWidth - 55, fmt::format("{:.3g}", frame.range.high) + map.unit);
+  return svg + text("end", kMapWidth - width - 65, fmt::format("{:.3g}", frame.range.low) + map.unit) +
+         text("start", kMapWidth - 55, fmt::format("{:.3g}", frame.range.high) + map.unit);
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ std::string to_svg(const HeatMap& map) {
   const double bottom = kTop + kRow * static_cast<double>(map.rows.size());
   std::string svg =
       fmt::format("<svg viewBox=\"0 0 {} {:.0f}\" role=\"img\" aria-label=\"{}\"><text class=\"label\" x=\"2\" y=\"14\">{}</text>",
-                  kWidth, bottom + kBelow, escaped(map.title), escaped(map.y_label));
+                  kMapWidth, bottom + kBelow, escaped(map.title), escaped(map.y_label));
   for (size_t row = 0; row < map.rows.size(); ++row)
     svg += fmt::format("<text class=\"tick\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", frame.left - 6,
                        kTop + kRow * (static_cast<double>(row) + 0.8), escaped(map.rows[row])) +

@@ -27,4 +27,6 @@ bool dtype_from_name(const std::string& name, DType& dtype) {
   return false;
 }
 
+bool is_float(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16 || dtype == DType::kF64; }
+
 }  // namespace spectra

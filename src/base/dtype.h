@@ -15,5 +15,6 @@ size_t dtype_size(DType dtype);
 const char* dtype_name(DType dtype);
 /// Inverse of dtype_name. Returns false where the name is unknown.
 bool dtype_from_name(const std::string& name, DType& dtype);
+bool is_float(DType dtype);  ///< of any width
 
 }  // namespace spectra

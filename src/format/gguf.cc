@@ -11,7 +11,7 @@
 namespace spectra::format {
 namespace {
 
-constexpr const char* kHint = "the file is damaged or incomplete; write or download it again";
+constexpr const char* kGgufHint = "the file is damaged or incomplete; write or download it again";
 constexpr uint64_t kDefaultAlignment = 32;
 constexpr uint64_t kLargestAlignment = 1 << 20;
 constexpr uint32_t kMostDimensions = 4;
@@ -51,7 +51,7 @@ class Cursor {
   uint64_t left() const { return bytes_.size() - at_; }
 
   [[noreturn]] void fail(const std::string& problem) const {
-    throw bad_input(fmt::format("{}: byte {}: {}", where_, at_, problem), kHint);
+    throw bad_input(fmt::format("{}: byte {}: {}", where_, at_, problem), kGgufHint);
   }
   std::span<const std::byte> take(uint64_t count, const char* what) {
     if (count > left()) fail(fmt::format("{} of {} bytes, but only {} are left", what, count, left()));
@@ -105,7 +105,7 @@ GgufValue read_value(Cursor& cursor) {
   return value;
 }
 
-struct Extent {
+struct TensorExtent {
   uint64_t offset, bytes;
   size_t tensor;
 };
@@ -149,18 +149,18 @@ uint64_t data_alignment(const GgufContents& contents) {
 }
 
 /// Hands each tensor its bytes; refuses those outside the file, unaligned or overlapping.
-void place(GgufContents& contents, std::vector<Extent> extents, std::span<const std::byte> data, uint64_t alignment) {
-  const auto fail = [&](const Extent& extent, const std::string& problem) {
-    throw bad_input(fmt::format("{}: tensor {}: {}", contents.where, contents.tensors[extent.tensor].name, problem), kHint);
+void place(GgufContents& contents, std::vector<TensorExtent> extents, std::span<const std::byte> data, uint64_t alignment) {
+  const auto fail = [&](const TensorExtent& extent, const std::string& problem) {
+    throw bad_input(fmt::format("{}: tensor {}: {}", contents.where, contents.tensors[extent.tensor].name, problem), kGgufHint);
   };
-  for (const Extent& extent : extents) {
+  for (const TensorExtent& extent : extents) {
     if (extent.offset % alignment != 0) fail(extent, fmt::format("offset {} is no multiple of {}", extent.offset, alignment));
     if (extent.offset > data.size() || extent.bytes > data.size() - extent.offset)
       fail(extent,
            fmt::format("{} bytes at offset {} lie outside the data section of {} bytes", extent.bytes, extent.offset, data.size()));
     contents.tensors[extent.tensor].data = data.subspan(extent.offset, extent.bytes);
   }
-  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+  std::sort(extents.begin(), extents.end(), [](const TensorExtent& a, const TensorExtent& b) { return a.offset < b.offset; });
   for (size_t i = 0; i + 1 < extents.size(); ++i)
     if (extents[i + 1].offset < extents[i].offset + extents[i].bytes)
       fail(extents[i + 1], fmt::format("begins inside tensor {}", contents.tensors[extents[i].tensor].name));
@@ -313,11 +313,11 @@ GgufContents parse_gguf(std::span<const std::byte> bytes, const std::string& whe
   }
   if (tensors > cursor.left() / kSmallestTensor)
     cursor.fail(fmt::format("{} tensors, but only {} bytes are left", tensors, cursor.left()));
-  std::vector<Extent> extents;
+  std::vector<TensorExtent> extents;
   std::map<std::string_view, size_t> names;
   contents.tensors.reserve(tensors);
   for (size_t i = 0; i < tensors; ++i) {
-    Extent extent{0, 0, i};
+    TensorExtent extent{0, 0, i};
     contents.tensors.push_back(read_tensor(cursor, extent.offset, extent.bytes));
     extents.push_back(extent);
   }

@@ -10,9 +10,9 @@
 namespace spectra::format {
 namespace {
 
-constexpr int32_t kMagic = 20240520, kVersion = 1;
-constexpr uint64_t kHeader = 1024;
-constexpr const char* kHint = "the shard is damaged or incomplete: copy it again";
+constexpr int32_t kLlmcMagic = 20240520, kVersion = 1;
+constexpr uint64_t kLlmcHeader = 1024;
+constexpr const char* kLlmcHint = "the shard is damaged or incomplete: copy it again";
 
 int32_t header_field(std::string_view bytes, size_t index) {
   int32_t value = 0;
@@ -32,15 +32,15 @@ std::vector<fs::path> shards_of(const fs::path& path) {
 }  // namespace
 
 uint64_t parse_llmc_header(std::string_view bytes, const std::string& where) {
-  if (bytes.size() < kHeader)
-    throw bad_input(fmt::format("{} has {} bytes, fewer than the header of a shard of llm.c", where, bytes.size()), kHint);
+  if (bytes.size() < kLlmcHeader)
+    throw bad_input(fmt::format("{} has {} bytes, fewer than the header of a shard of llm.c", where, bytes.size()), kLlmcHint);
   const int32_t magic = header_field(bytes, 0), version = header_field(bytes, 1), tokens = header_field(bytes, 2);
-  if (magic != kMagic || version != kVersion)
+  if (magic != kLlmcMagic || version != kVersion)
     throw bad_input(
-        fmt::format("{} begins with {} and version {}, a shard of llm.c with {} and {}", where, magic, version, kMagic, kVersion),
+        fmt::format("{} begins with {} and version {}, a shard of llm.c with {} and {}", where, magic, version, kLlmcMagic, kVersion),
         "only shards of GPT-2 tokens (u16) are known");
-  if (tokens < 0 || bytes.size() - kHeader != 2 * static_cast<uint64_t>(tokens))
-    throw bad_input(fmt::format("{} has {} bytes, its header says {} tokens of 2 bytes", where, bytes.size(), tokens), kHint);
+  if (tokens < 0 || bytes.size() - kLlmcHeader != 2 * static_cast<uint64_t>(tokens))
+    throw bad_input(fmt::format("{} has {} bytes, its header says {} tokens of 2 bytes", where, bytes.size(), tokens), kLlmcHint);
   return static_cast<uint64_t>(tokens);
 }
 
@@ -50,7 +50,7 @@ bool is_llmc(const fs::path& path) {
   if (shards.empty() || !fs::is_regular_file(shards.front())) return false;
   int32_t magic = 0;
   std::ifstream(shards.front(), std::ios::binary).read(reinterpret_cast<char*>(&magic), sizeof magic);
-  return magic == kMagic;
+  return magic == kLlmcMagic;
 }
 
 std::vector<std::pair<std::string, TokenPart>> open_llmc(const fs::path& path) {
@@ -59,7 +59,7 @@ std::vector<std::pair<std::string, TokenPart>> open_llmc(const fs::path& path) {
     TokenPart part;
     part.tokens = std::make_shared<MappedFile>(shard);
     const auto bytes = part.tokens->bytes();
-    part.offset = kHeader;
+    part.offset = kLlmcHeader;
     part.count = parse_llmc_header({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, shard.string());
     const bool valid = shard.filename().string().find("_val") != std::string::npos;
     parts.emplace_back(valid ? "valid" : "train", std::move(part));

@@ -8,9 +8,9 @@
 namespace spectra::format {
 namespace {
 
-constexpr std::string_view kMagic{"MMIDIDX\0\0", 9};
-constexpr uint64_t kHeader = 34;
-constexpr const char* kHint = "the data is damaged or incomplete: copy both files again";
+constexpr std::string_view kIndexMagic{"MMIDIDX\0\0", 9};
+constexpr uint64_t kIndexHeader = 34;
+constexpr const char* kMegatronHint = "the data is damaged or incomplete: copy both files again";
 
 template <class T>
 T at(std::string_view bytes, uint64_t offset) {
@@ -61,9 +61,9 @@ class MegatronDocuments final : public DocumentIndex {
   bool may_be_empty() const override { return true; }
 
   uint64_t length(uint64_t sequence) const {  // a negative one becomes too large
-    return static_cast<uint64_t>(int64_t{at<int32_t>(text_of(*file_), kHeader + 4 * sequence)});
+    return static_cast<uint64_t>(int64_t{at<int32_t>(text_of(*file_), kIndexHeader + 4 * sequence)});
   }
-  uint64_t pointer(uint64_t sequence) const { return at<uint64_t>(text_of(*file_), kHeader + 4 * index_.sequences + 8 * sequence); }
+  uint64_t pointer(uint64_t sequence) const { return at<uint64_t>(text_of(*file_), kIndexHeader + 4 * index_.sequences + 8 * sequence); }
 
   /// Throws Error unless sequences follow each other through the whole of the tokens, and documents through the sequences.
   void verify() const {
@@ -73,21 +73,21 @@ class MegatronDocuments final : public DocumentIndex {
       if (length(i) > tokens_ || pointer(i) != next)
         throw bad_input(fmt::format("{}: sequence {} has {} tokens from byte {} on, the one before ends at byte {}",
                                     path().string(), i, static_cast<int64_t>(length(i)), pointer(i), next),
-                        kHint);
+                        kMegatronHint);
       next += length(i) * width;
     }
     if (next != tokens_ * width)
-      throw bad_input(fmt::format("{}: sequences end at byte {} of {}", path().string(), next, tokens_ * width), kHint);
+      throw bad_input(fmt::format("{}: sequences end at byte {} of {}", path().string(), next, tokens_ * width), kMegatronHint);
     for (uint64_t i = 0; i < index_.entries; ++i)
       if (sequence(i) > index_.sequences || (i > 0 && sequence(i) < sequence(i - 1)) || (i == 0 && sequence(i) != 0))
         throw bad_input(fmt::format("{}: document {} begins with sequence {}, which is out of order or not one of {}",
                                     path().string(), i, sequence(i), index_.sequences),
-                        kHint);
+                        kMegatronHint);
   }
 
  private:
   uint64_t sequence(uint64_t document) const {
-    return at<uint64_t>(text_of(*file_), kHeader + 12 * index_.sequences + 8 * document);
+    return at<uint64_t>(text_of(*file_), kIndexHeader + 12 * index_.sequences + 8 * document);
   }
   std::shared_ptr<MappedFile> file_;
   MegatronIndex index_;
@@ -97,19 +97,19 @@ class MegatronDocuments final : public DocumentIndex {
 }  // namespace
 
 MegatronIndex parse_megatron_index(std::string_view bytes, const std::string& where) {
-  if (bytes.size() < kHeader || bytes.substr(0, kMagic.size()) != kMagic)
-    throw bad_input(fmt::format("{} is not the index of a Megatron data set: it does not begin with MMIDIDX", where), kHint);
+  if (bytes.size() < kIndexHeader || bytes.substr(0, kIndexMagic.size()) != kIndexMagic)
+    throw bad_input(fmt::format("{} is not the index of a Megatron data set: it does not begin with MMIDIDX", where), kMegatronHint);
   if (const auto version = at<uint64_t>(bytes, 9); version != 1)
     throw bad_input(fmt::format("{}: version {} of the index, known is 1", where, version));
   MegatronIndex index;
   index.type = type_of(at<uint8_t>(bytes, 17), where);
   index.sequences = at<uint64_t>(bytes, 18);
   index.entries = at<uint64_t>(bytes, 26);
-  const uint64_t room = bytes.size() - kHeader;
+  const uint64_t room = bytes.size() - kIndexHeader;
   if (index.sequences > room / 12 || index.entries > room / 8 || 12 * index.sequences + 8 * index.entries != room)
     throw bad_input(fmt::format("{} has {} bytes; {} sequences and {} document entries need another number", where, bytes.size(),
                                 index.sequences, index.entries),
-                    kHint);
+                    kMegatronHint);
   return index;
 }
 
@@ -142,7 +142,7 @@ TokenPart open_megatron(const fs::path& index_path, bool verify) {
   if (end != bytes)
     throw bad_input(fmt::format("{} has {} bytes, which is not where the last of the {} sequences of {} ends", tokens.string(),
                                 bytes, index.sequences, index_path.string()),
-                    kHint);
+                    kMegatronHint);
   if (verify) documents->verify();
   part.documents = documents;
   return part;

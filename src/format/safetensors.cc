@@ -14,16 +14,16 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
-constexpr const char* kHint = "the file is damaged or incomplete; write or download it again";
+constexpr const char* kSafetensorsHint = "the file is damaged or incomplete; write or download it again";
 
 /// Where a tensor lies in the data section, bytes.
-struct Extent {
+struct CheckedTensor {
   uint64_t begin, end;
   TensorView view;
 };
 
 Error tensor_error(const std::string& where, const std::string& name, const std::string& problem) {
-  return bad_input(fmt::format("{}: tensor {}: {}", where, name, problem), kHint);
+  return bad_input(fmt::format("{}: tensor {}: {}", where, name, problem), kSafetensorsHint);
 }
 
 /// The non-negative integers of the array entry[key].
@@ -39,9 +39,9 @@ std::vector<uint64_t> integers(const json& entry, const char* key, const std::st
   return values;
 }
 
-Extent parse_tensor(const std::string& name, const json& entry, std::span<const std::byte> data, const std::string& where) {
+CheckedTensor parse_tensor(const std::string& name, const json& entry, std::span<const std::byte> data, const std::string& where) {
   if (!entry.is_object()) throw tensor_error(where, name, "its header entry is not an object");
-  Extent tensor{};
+  CheckedTensor tensor{};
   tensor.view.name = name;
   const auto dtype = entry.find("dtype");
   if (dtype == entry.end() || !dtype->is_string()) throw tensor_error(where, name, "has no dtype");
@@ -68,20 +68,20 @@ Extent parse_tensor(const std::string& name, const json& entry, std::span<const 
 }
 
 void read_metadata(const json& entry, const std::string& where, std::map<std::string, std::string>* metadata) {
-  if (!entry.is_object()) throw bad_input(where + ": __metadata__ is not an object", kHint);
+  if (!entry.is_object()) throw bad_input(where + ": __metadata__ is not an object", kSafetensorsHint);
   for (const auto& item : entry.items()) {
-    if (!item.value().is_string()) throw bad_input(fmt::format("{}: __metadata__ {} is not a string", where, item.key()), kHint);
+    if (!item.value().is_string()) throw bad_input(fmt::format("{}: __metadata__ {} is not a string", where, item.key()), kSafetensorsHint);
     if (metadata != nullptr) (*metadata)[item.key()] = item.value().get<std::string>();
   }
 }
 
 /// Sorts by place and refuses holes and overlaps.
-std::vector<TensorView> in_file_order(std::vector<Extent> tensors, uint64_t data_bytes, const std::string& where) {
+std::vector<TensorView> in_file_order(std::vector<CheckedTensor> tensors, uint64_t data_bytes, const std::string& where) {
   std::stable_sort(tensors.begin(), tensors.end(),
-                   [](const Extent& a, const Extent& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
+                   [](const CheckedTensor& a, const CheckedTensor& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   std::vector<TensorView> views;
   uint64_t end = 0;
-  for (Extent& tensor : tensors) {
+  for (CheckedTensor& tensor : tensors) {
     if (tensor.begin != end)
       throw tensor_error(
           where, tensor.view.name,
@@ -90,7 +90,7 @@ std::vector<TensorView> in_file_order(std::vector<Extent> tensors, uint64_t data
     views.push_back(std::move(tensor.view));
   }
   if (end != data_bytes)
-    throw bad_input(fmt::format("{}: the data section has {} bytes, its tensors {}", where, data_bytes, end), kHint);
+    throw bad_input(fmt::format("{}: the data section has {} bytes, its tensors {}", where, data_bytes, end), kSafetensorsHint);
   return views;
 }
 
@@ -102,7 +102,7 @@ int64_t TensorView::elements() const {
 
 std::vector<TensorView> parse_safetensors(std::span<const std::byte> bytes, const std::string& where,
                                           std::map<std::string, std::string>* metadata) {
-  if (bytes.size() < 8) throw bad_input(fmt::format("{}: {} bytes are too few for a safetensors file", where, bytes.size()), kHint);
+  if (bytes.size() < 8) throw bad_input(fmt::format("{}: {} bytes are too few for a safetensors file", where, bytes.size()), kSafetensorsHint);
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), 8);
   if (header_bytes > kMaxHeaderBytes)
@@ -110,14 +110,14 @@ std::vector<TensorView> parse_safetensors(std::span<const std::byte> bytes, cons
                     "this is not a safetensors file, or it is damaged");
   if (header_bytes > bytes.size() - 8)
     throw bad_input(fmt::format("{}: truncated: the header has {} bytes, the file only {}", where, header_bytes, bytes.size()),
-                    kHint);
+                    kSafetensorsHint);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes);
-  if (text.empty() || text.front() != '{') throw bad_input(where + ": the header does not start with '{'", kHint);
+  if (text.empty() || text.front() != '{') throw bad_input(where + ": the header does not start with '{'", kSafetensorsHint);
   const std::span<const std::byte> data = bytes.subspan(8 + header_bytes);
 
   constexpr int kDepth = 3;  // header, tensor, shape
   const json header = parse_json_object(text, where, kDepth);
-  std::vector<Extent> tensors;
+  std::vector<CheckedTensor> tensors;
   for (const auto& item : header.items()) {
     if (item.key() == "__metadata__")
       read_metadata(item.value(), where, metadata);

@@ -9,9 +9,9 @@
 namespace spectra::format {
 namespace {
 
-constexpr size_t kAlignment = 64;  // a cache line, and the widest vector register
+constexpr size_t kHeaderAlignment = 64;  // a cache line, and the widest vector register
 
-/// Length and JSON header, filled with spaces to a multiple of kAlignment.
+/// Length and JSON header, filled with spaces to a multiple of kHeaderAlignment.
 std::string make_header(const std::vector<SafetensorsWriter::Entry>& entries, std::map<std::string, std::string> metadata) {
   metadata.emplace("format", "pt");
   nlohmann::ordered_json header;
@@ -25,7 +25,7 @@ std::string make_header(const std::vector<SafetensorsWriter::Entry>& entries, st
     begin = end;
   }
   std::string text = header.dump();
-  text.append((kAlignment - (8 + text.size()) % kAlignment) % kAlignment, ' ');
+  text.append((kHeaderAlignment - (8 + text.size()) % kHeaderAlignment) % kHeaderAlignment, ' ');
   std::string bytes(8, '\0');
   for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>((text.size() >> (8 * i)) & 0xff);
   return bytes + text;

@@ -17,26 +17,26 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMaxJsonBytes = size_t{64} << 20;
-constexpr const char* kHint = "the data is damaged or incomplete: copy it again, or make it again with spectra prepare";
+constexpr const char* kDataHint = "the data is damaged or incomplete: copy it again, or make it again with spectra prepare";
 
 /// The value of object[key], of type T. Throws Error naming the key.
 template <class T>
 T field(const json& object, const char* key, const std::string& where) {
   const auto found = object.find(key);
-  if (found == object.end()) throw bad_input(fmt::format("{}: {} is missing", where, key), kHint);
+  if (found == object.end()) throw bad_input(fmt::format("{}: {} is missing", where, key), kDataHint);
   bool fits = false;
   if constexpr (std::is_same_v<T, std::string>)
     fits = found->is_string();
   else
     fits = found->is_number_unsigned() && found->get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<T>::max());
   if (!fits)
-    throw bad_input(fmt::format("{}: {} is {}, which is out of range or of the wrong type", where, key, found->dump()), kHint);
+    throw bad_input(fmt::format("{}: {} is {}, which is out of range or of the wrong type", where, key, found->dump()), kDataHint);
   return found->get<T>();
 }
 
 const json& array_field(const json& object, const char* key, const std::string& where) {
   const auto found = object.find(key);
-  if (found == object.end() || !found->is_array()) throw bad_input(fmt::format("{}: {} is not an array", where, key), kHint);
+  if (found == object.end() || !found->is_array()) throw bad_input(fmt::format("{}: {} is not an array", where, key), kDataHint);
   return *found;
 }
 
@@ -44,7 +44,7 @@ const json& array_field(const json& object, const char* key, const std::string& 
 std::string file_name(const json& object, const char* key, const std::string& where) {
   const auto name = field<std::string>(object, key, where);
   if (name.empty() || name != fs::path(name).filename() || name == "." || name == "..")
-    throw bad_input(fmt::format("{}: {} \"{}\" is not a file name", where, key, name), kHint);
+    throw bad_input(fmt::format("{}: {} \"{}\" is not a file name", where, key, name), kDataHint);
   return name;
 }
 
@@ -55,7 +55,7 @@ std::shared_ptr<MappedFile> map_exact(const fs::path& path, uint64_t count, uint
   uint64_t expected = 0;
   if (__builtin_mul_overflow(count, width, &expected) || seen != expected)
     throw bad_input(fmt::format("{} has {} bytes, data.json says {} {} of {} bytes", path.string(), seen, count, what, width),
-                    kHint);
+                    kDataHint);
   return file;
 }
 
@@ -89,9 +89,9 @@ TokenDataJson parse_token_data_json(std::string_view text, const std::string& wh
   data.info.replaced_bytes = field<uint64_t>(document, "replaced_bytes", where);
   data.token_bytes = field<int32_t>(document, "token_bytes", where);
   if (data.token_bytes != 2 && data.token_bytes != 4)
-    throw bad_input(fmt::format("{}: token_bytes is {}, allowed are 2 and 4", where, data.token_bytes), kHint);
+    throw bad_input(fmt::format("{}: token_bytes is {}, allowed are 2 and 4", where, data.token_bytes), kDataHint);
   if (data.info.eos >= data.info.vocab)
-    throw bad_input(fmt::format("{}: eos {} is not below vocab {}", where, data.info.eos, data.info.vocab), kHint);
+    throw bad_input(fmt::format("{}: eos {} is not below vocab {}", where, data.info.eos, data.info.vocab), kDataHint);
   for (const json& source : array_field(document, "sources", where))
     data.info.sources.emplace_back(field<std::string>(source, "path", where), field<std::string>(source, "sha256", where));
   for (const json& entry : array_field(document, "files", where)) {
@@ -220,12 +220,12 @@ void TokenData::verify() const {
     hash.update(file.file->bytes().data(), file.file->bytes().size());
     if (const std::string hex = hash.hex(); hex != file.sha256)
       throw bad_input(
-          fmt::format("{} is damaged: its sha256 is {}, data.json says {}", file.file->path().string(), hex, file.sha256), kHint);
+          fmt::format("{} is damaged: its sha256 is {}, data.json says {}", file.file->path().string(), hex, file.sha256), kDataHint);
   }
   if (const fs::path index = megatron_index_path(path_); std::string_view(format_) == "megatron") open_megatron(index, true);
   const fs::path tokenizer = path_ / "tokenizer.json";
   if (std::string_view(format_) == "spectra" && fs::exists(tokenizer) && sha256_file(tokenizer) != info_.tokenizer_sha256)
-    throw bad_input(fmt::format("{} is not the tokenizer that made this data", tokenizer.string()), kHint);
+    throw bad_input(fmt::format("{} is not the tokenizer that made this data", tokenizer.string()), kDataHint);
 }
 
 void TokenData::check_tokens() const {

@@ -9,27 +9,24 @@
 #include "format/token_data.h"
 
 namespace spectra::format {
-namespace {
-
-/// The file of a split that is being filled, or a finished one (then `tokens` and `starts` are closed).
-struct Part {
-  std::string split, name, documents_name;
-  std::optional<HashedFile> tokens, starts;
-  uint64_t token_count = 0, document_count = 0;
-  std::string sha256, documents_sha256;
-
-  void close() {
-    if (!tokens) return;
-    sha256 = tokens->close();
-    documents_sha256 = starts->close();
-    tokens.reset();
-    starts.reset();
-  }
-};
-
-}  // namespace
 
 struct TokenDataWriter::State {
+  /// The file of a split that is being filled, or a finished one (then `tokens` and `starts` are closed).
+  struct Part {
+    std::string split, name, documents_name;
+    std::optional<HashedFile> tokens, starts;
+    uint64_t token_count = 0, document_count = 0;
+    std::string sha256, documents_sha256;
+
+    void close() {
+      if (!tokens) return;
+      sha256 = tokens->close();
+      documents_sha256 = starts->close();
+      tokens.reset();
+      starts.reset();
+    }
+  };
+
   AtomicDirectory directory;
   int64_t vocab;
   int token_bytes;
@@ -78,7 +75,7 @@ void TokenDataWriter::append(const std::string& split, const std::vector<uint32_
   for (const uint32_t id : document) SPECTRA_CHECK(id < state_->vocab, "id={} vocab={}", id, state_->vocab);
   uint64_t done = 0;
   while (done < document.size()) {
-    Part& part = state_->open_part(split);
+    State::Part& part = state_->open_part(split);
     if (done == 0) {
       part.starts->write(&part.token_count, sizeof part.token_count);
       ++part.document_count;

@@ -9,7 +9,7 @@
 namespace spectra::format {
 namespace {
 
-constexpr const char* kHint = "the data is damaged or of another tokenizer: copy it again, or make it again";
+constexpr const char* kStreamHint = "the data is damaged or of another tokenizer: copy it again, or make it again";
 
 /// Copies `count` tokens of type T; returns the first that is not below `vocab`, or `count`.
 template <class T>
@@ -121,7 +121,7 @@ void TokenStream::read(uint64_t begin, uint64_t count, int32_t* out) const {
     if (const uint64_t bad = copy_part(*part, offset, here, vocab_, out); bad < here)
       throw bad_input(fmt::format("{}: token {} is {}, the vocabulary ends at {}", part->tokens->path().string(), offset + bad,
                                   stored_token(*part, offset + bad), vocab_ - 1),
-                      kHint);
+                      kStreamHint);
     begin += here;
     count -= here;
     out += here;
@@ -139,7 +139,7 @@ void TokenStream::append_starts(const TokenPart& part, uint64_t begin, uint64_t 
     if (!ordered || start > part.count || (start == part.count && !may_be_empty))
       throw bad_input(fmt::format("{}: document {} starts at token {}, which is out of order or outside the {} tokens",
                                   index.path().string(), i, start, part.count),
-                      kHint);
+                      kStreamHint);
     if (start == part.count || part.begin + start >= end) return;
     if (!previous || start > *previous) starts.push_back(part.begin + start);
     previous = start;

@@ -9,7 +9,7 @@
 namespace spectra::format {
 namespace {
 
-constexpr const char* kHint = "the file is damaged or incomplete; download or save it again";
+constexpr const char* kTorchHint = "the file is damaged or incomplete; download or save it again";
 constexpr uint64_t kMostPickleBytes = uint64_t{64} << 20;  // a tensor takes some 200
 constexpr std::string_view kPickle = "/data.pkl";
 
@@ -50,17 +50,17 @@ std::vector<TorchTensor> parse_torch_file(std::span<const std::byte> bytes, cons
   if (const auto order = data.find(stem + "/byteorder"); order != data.end() && as_text(order->second) != "little")
     throw bad_input(where + ": is of a big-endian machine", "save it on a little-endian one");
   const std::string_view pickle = as_text(data.at(stem + std::string(kPickle)));
-  if (pickle.size() > kMostPickleBytes) throw bad_input(fmt::format("{}: its pickle has {} bytes", where, pickle.size()), kHint);
+  if (pickle.size() > kMostPickleBytes) throw bad_input(fmt::format("{}: its pickle has {} bytes", where, pickle.size()), kTorchHint);
 
   std::vector<TorchTensor> tensors;
   for (PickledTensor& view : unpickle_tensors(pickle, where)) {
     const auto storage = data.find(stem + "/data/" + view.storage);
     if (storage == data.end())
-      throw bad_input(fmt::format("{}: tensor {}: storage {} is missing", where, view.name, view.storage), kHint);
+      throw bad_input(fmt::format("{}: tensor {}: storage {} is missing", where, view.name, view.storage), kTorchHint);
     if (static_cast<uint64_t>(view.numel) > storage->second.size() / dtype_size(view.dtype))
       throw bad_input(fmt::format("{}: tensor {}: storage {} has {} bytes, {} elements of {} are said to be in it", where,
                                   view.name, view.storage, storage->second.size(), view.numel, dtype_name(view.dtype)),
-                      kHint);
+                      kTorchHint);
     tensors.push_back({std::move(view), storage->second});
   }
   return tensors;

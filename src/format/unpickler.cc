@@ -11,7 +11,7 @@
 namespace spectra::format {
 namespace {
 
-constexpr const char* kHint = "the file is damaged, or not a state dict as torch.save writes it; save it as safetensors instead";
+constexpr const char* kPickleHint = "the file is damaged, or not a state dict as torch.save writes it; save it as safetensors instead";
 constexpr size_t kMost = size_t{1} << 21;  // values: some 20 a tensor
 using Ref = uint32_t;  // index of a value; values live until the end, so that nothing is ever freed or copied twice
 
@@ -58,7 +58,7 @@ class Machine {
 
  private:
   [[noreturn]] void fail(const std::string& problem) const {
-    throw bad_input(fmt::format("{}: byte {} of its pickle: {}", where_, at_, problem), kHint);
+    throw bad_input(fmt::format("{}: byte {} of its pickle: {}", where_, at_, problem), kPickleHint);
   }
   std::string_view take(uint64_t count) {
     if (count > bytes_.size() - at_) fail(fmt::format("{} bytes are wanted, {} are left", count, bytes_.size() - at_));

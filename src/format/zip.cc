@@ -14,7 +14,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr const char* kHint = "the file is damaged or incomplete; download or save it again";
+constexpr const char* kZipHint = "the file is damaged or incomplete; download or save it again";
 constexpr uint64_t kEndBytes = 22, kLocatorBytes = 20, kEnd64Bytes = 56, kEntryBytes = 46, kLocalBytes = 30;
 constexpr uint64_t kLongestComment = 65535;
 constexpr uint32_t kEndMark = 0x06054b50, kLocatorMark = 0x07064b50, kEnd64Mark = 0x06064b50, kEntryMark = 0x02014b50,
@@ -23,7 +23,7 @@ constexpr uint32_t kEndMark = 0x06054b50, kLocatorMark = 0x07064b50, kEnd64Mark 
 class Reader {
  public:
   Reader(Bytes bytes, const std::string& where) : bytes_(bytes), where_(where) {}
-  [[noreturn]] void fail(const std::string& problem) const { throw bad_input(fmt::format("{}: {}", where_, problem), kHint); }
+  [[noreturn]] void fail(const std::string& problem) const { throw bad_input(fmt::format("{}: {}", where_, problem), kZipHint); }
   uint64_t size() const { return bytes_.size(); }
   /// Checked: [at, at + count) lies in the file.
   Bytes part(uint64_t at, uint64_t count, const char* what) const {
@@ -68,11 +68,11 @@ Directory find_directory(const Reader& file) {
 }
 
 /// Sizes and offset of an entry; those that are all ones stand in the zip64 extra field, in this order.
-struct Extent {
+struct MemberExtent {
   uint64_t size, stored, at;
 };
-Extent read_extent(const Reader& file, Bytes entry, Bytes extra) {
-  Extent extent{number(entry, 24, 4), number(entry, 20, 4), number(entry, 42, 4)};
+MemberExtent read_extent(const Reader& file, Bytes entry, Bytes extra) {
+  MemberExtent extent{number(entry, 24, 4), number(entry, 20, 4), number(entry, 42, 4)};
   uint64_t* wanted[] = {&extent.size, &extent.stored, &extent.at};
   size_t at = 0;
   while (extra.size() - at >= 4) {
@@ -103,7 +103,7 @@ ZipEntry read_entry(const Reader& file, uint64_t& at) {
   const Bytes extra = file.part(at + kEntryBytes + name_bytes, extra_bytes, "extra fields of a zip entry");
   at += kEntryBytes + name_bytes + extra_bytes + comment_bytes;
   ZipEntry result{std::string(reinterpret_cast<const char*>(name.data()), name.size()), {}};
-  const Extent extent = read_extent(file, entry, extra);
+  const MemberExtent extent = read_extent(file, entry, extra);
   if (method != 0 || (flags & 1) != 0 || extent.size != extent.stored)
     file.fail(fmt::format("zip entry {} is compressed or encrypted; PyTorch stores entries as they are", result.name));
   const Bytes local = file.part(extent.at, kLocalBytes, "zip entry");

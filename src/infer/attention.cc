@@ -9,7 +9,7 @@
 namespace spectra::infer {
 namespace {
 
-constexpr int64_t kBlock = 16;  // positions side by side
+constexpr int64_t kPositionBlock = 16;  // positions side by side
 
 /// x (n) as T; returns the scale, 1 unless T is int8.
 float convert(float* y, const float* x, int64_t n, const kernels::Kernels&) {
@@ -35,12 +35,12 @@ HeadCache::HeadCache(KvStore& store, const model::Config& config, KvType type, i
       type_(type),
       kernels_(kernels),
       head_dim_(config.head_dim()),
-      width_(rounded_up(config.head_dim(), kBlock)),
+      width_(rounded_up(config.head_dim(), kPositionBlock)),
       head_bytes_(kv_head_bytes(config, type)),
       first_(layer * config.kv_heads * head_bytes_) {}
 
 int64_t HeadCache::scratch(const model::Config& config, int64_t positions) {
-  return QueryBlock::kMost * (rounded_up(positions, kPagePositions) + rounded_up(config.head_dim(), kBlock));
+  return QueryBlock::kMost * (rounded_up(positions, kPagePositions) + rounded_up(config.head_dim(), kPositionBlock));
 }
 
 template <class T>
@@ -55,8 +55,8 @@ void HeadCache::store_as(std::byte* page, int64_t slot, const float* key, const 
   T* values = keys + kPagePositions * head_dim_ + slot * width_;
   T* row = reinterpret_cast<T*>(scratch);
   const float key_scale = convert(row, key, head_dim_, kernels_);
-  T* block = keys + slot / kBlock * head_dim_ * kBlock + slot % kBlock;
-  for (int64_t e = 0; e < head_dim_; ++e) block[e * kBlock] = row[e];
+  T* block = keys + slot / kPositionBlock * head_dim_ * kPositionBlock + slot % kPositionBlock;
+  for (int64_t e = 0; e < head_dim_; ++e) block[e * kPositionBlock] = row[e];
   const float value_scale = convert(values, value, head_dim_, kernels_);
   std::fill(values + head_dim_, values + width_, T{});
   if (float* scale = const_cast<float*>(scales(keys))) {
@@ -90,7 +90,7 @@ void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernel
     const T* keys = reinterpret_cast<const T*>(page(*block.pages, begin, kv_head));
     // Several queries take whole pages, which the kernel does side by side; nobody looks at scores beyond `length`.
     const int64_t blocks =
-        block.count > 1 ? kPagePositions / kBlock : (std::min(length - begin, kPagePositions) + kBlock - 1) / kBlock;
+        block.count > 1 ? kPagePositions / kPositionBlock : (std::min(length - begin, kPagePositions) + kPositionBlock - 1) / kPositionBlock;
     kernel.scores(scores + begin, static_cast<size_t>(stride), block.queries, static_cast<size_t>(block.query_stride), queries,
                   keys, scales(keys), head_dim, static_cast<size_t>(blocks));
   }

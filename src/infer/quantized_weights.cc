@@ -14,10 +14,10 @@
 namespace spectra::infer {
 namespace {
 
-constexpr int64_t kChunkTiles = 4;  // that a thread packs at a time: 64 rows are whole cache lines of GPTQ's columns of words
+constexpr int64_t kPackTiles = 4;  // that a thread packs at a time: 64 rows are whole cache lines of GPTQ's columns of words
 constexpr const char* kHint = "use a smaller model or more memory";
 
-/// Tiles [begin, end) of one matrix; `u` holds (16 kChunkTiles, cols).
+/// Tiles [begin, end) of one matrix; `u` holds (16 kPackTiles, cols).
 void read_tiles(const model::StoredQuantized& from, PackedLinear& to, uint8_t* codes, int64_t begin, int64_t end, uint8_t* u) {
   const lowbit::Layout& layout = to.matrix.layout;
   const int64_t first = begin * lowbit::kTileRows, last = std::min(end * lowbit::kTileRows, from.rows);
@@ -49,12 +49,12 @@ void read_quantized(std::vector<QuantizedLinear>& matrices) {
   const std::shared_ptr<uint8_t> memory = allocate_codes(bytes, "the quantized weights", kHint);
   const int threads = compute_threads();
   std::vector<std::vector<uint8_t>> rows(static_cast<size_t>(threads),
-                                         std::vector<uint8_t>(static_cast<size_t>(kChunkTiles * lowbit::kTileRows * cols)));
+                                         std::vector<uint8_t>(static_cast<size_t>(kPackTiles * lowbit::kTileRows * cols)));
   run_team(threads, [&](Team& team) {
     uint8_t* codes = memory.get();
     for (QuantizedLinear& m : matrices) {
       auto& packed = std::get<PackedLinear>(m.to->weight);
-      team.share_out(packed.matrix.layout.tiles(), kChunkTiles, [&](int64_t begin, int64_t end) {
+      team.share_out(packed.matrix.layout.tiles(), kPackTiles, [&](int64_t begin, int64_t end) {
         read_tiles(m.from, packed, codes, begin, end, rows[static_cast<size_t>(team.rank())].data());
       });
       team.barrier();

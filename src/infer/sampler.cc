@@ -11,7 +11,7 @@
 namespace spectra::infer {
 namespace {
 
-constexpr size_t kBlock = 512;                 // weights that are added together
+constexpr size_t kWeightBlock = 512;                 // weights that are added together
 constexpr uint64_t kSamplerStream = 0x5a3b1e;  // keeps these numbers apart from other users of the same seed
 
 void require(bool ok, const char* option, double value, const char* allowed) {
@@ -86,8 +86,8 @@ double Sampler::weigh(std::span<const float> logits, float largest) {
   kernels::kernels().softmax(weights_.data(), weights_.size());
   sums_.clear();
   double total = 0;
-  for (size_t begin = 0; begin < weights_.size(); begin += kBlock) {
-    const size_t end = std::min(begin + kBlock, weights_.size());
+  for (size_t begin = 0; begin < weights_.size(); begin += kWeightBlock) {
+    const size_t end = std::min(begin + kWeightBlock, weights_.size());
     double parts[4] = {};  // which a processor adds side by side
     for (size_t i = begin; i < end; ++i) parts[i % 4] += static_cast<double>(weights_[i]);
     sums_.push_back(parts[0] + parts[1] + parts[2] + parts[3]);
@@ -172,7 +172,7 @@ int32_t Sampler::draw_of_all(double uniform) const {
   size_t block = 0;
   while (block + 1 < sums_.size() && left >= sums_[block]) left -= sums_[block++];
   size_t last = weights_.size();  // with a weight
-  for (size_t i = block * kBlock; i < weights_.size(); ++i) {
+  for (size_t i = block * kWeightBlock; i < weights_.size(); ++i) {
     if (weights_[i] == 0) continue;
     last = i;
     left -= static_cast<double>(weights_[i]);

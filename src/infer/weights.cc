@@ -23,8 +23,6 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return "[" + text + "]";
 }
 
-bool is_float(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16 || dtype == DType::kF64; }
-
 /// The tensor of `name` after checking its type and shape.
 const TensorView& checked(const ModelDirectory& files, const std::string& name, const std::vector<int64_t>& shape) {
   const TensorView& view = files.get(name);

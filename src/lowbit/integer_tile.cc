@@ -9,8 +9,6 @@
 namespace spectra::lowbit {
 namespace {
 
-constexpr int64_t kPlaneBytes = 64;
-constexpr int64_t kLargestGroup = 32;
 
 /// A row's four bytes of a plane: bits [from, from + bits) of 32 / bits times four columns, all four at once.
 template <int from, int bits>

@@ -10,8 +10,6 @@
 namespace spectra::lowbit {
 namespace {
 
-constexpr int64_t kPlaneBytes = 64;
-constexpr int64_t kLargestGroup = 32;
 constexpr int64_t kTritColumns = 20;
 
 struct FormatFacts {

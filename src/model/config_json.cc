@@ -18,9 +18,9 @@ using nlohmann::json;
 constexpr const char* kSupported = "spectra runs models of the Llama architecture as transformers' LlamaForCausalLM describes them";
 
 /// A key of config.json, absent where it is null.
-class Reader {
+class ConfigReader {
  public:
-  Reader(const json& document, const std::string& where) : document_(document), where_(where) {}
+  ConfigReader(const json& document, const std::string& where) : document_(document), where_(where) {}
 
   const json* find(const char* key) const {
     const auto found = document_.find(key);
@@ -59,7 +59,7 @@ class Reader {
   const std::string& where_;
 };
 
-void check_architecture(const Reader& read, const json& document, const std::string& where) {
+void check_architecture(const ConfigReader& read, const json& document, const std::string& where) {
   const json* type = read.find("model_type");
   if (type != nullptr && *type != "llama") throw read.refuse("model_type", *type, kSupported);
   if (type == nullptr && document.value("architectures", json::array()) != json::array({"LlamaForCausalLM"}))
@@ -74,17 +74,17 @@ void check_architecture(const Reader& read, const json& document, const std::str
 }
 
 /// rope_theta: at the top, or inside rope_parameters since transformers 5.
-float read_rope_theta(const Reader& read, const std::string& where) {
+float read_rope_theta(const ConfigReader& read, const std::string& where) {
   const json* inner = read.find("rope_parameters");
   if (inner == nullptr) return static_cast<float>(read.positive("rope_theta", 10000));
   if (!inner->is_object()) throw read.refuse("rope_parameters", *inner, "expected an object");
-  const Reader parameters(*inner, where);
+  const ConfigReader parameters(*inner, where);
   parameters.require("rope_type", "default");
   return static_cast<float>(parameters.positive("rope_theta", read.positive("rope_theta", 10000)));
 }
 
 /// A token id, the first of a list (Llama 3 has several EOS), or -1 where it is null.
-int32_t read_token(const json& document, const Reader& read, const char* key, int32_t absent, int64_t vocab) {
+int32_t read_token(const json& document, const ConfigReader& read, const char* key, int32_t absent, int64_t vocab) {
   const auto found = document.find(key);
   if (found == document.end()) return absent;
   if (found->is_null()) return -1;
@@ -110,7 +110,7 @@ nlohmann::ordered_json quantization(const std::string& packed_format, const std:
 
 Config config_from_json(const std::string& text, const std::string& where) {
   const json document = format::parse_json_object(text, where);
-  const Reader read(document, where);
+  const ConfigReader read(document, where);
   check_architecture(read, document, where);
   Config config;
   config.hidden = read.dimension("hidden_size");

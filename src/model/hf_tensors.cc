@@ -13,7 +13,6 @@
 namespace spectra::model {
 namespace {
 
-bool is_float(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16 || dtype == DType::kF64; }
 
 float put_as(DType type, float value, std::byte* out) {
   if (type == DType::kF32) std::memcpy(out, &value, sizeof value);

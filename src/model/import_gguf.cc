@@ -97,10 +97,10 @@ text::Tokenizer import_tokenizer(const GgufContents& contents, const fs::path& g
     return tokenizer;
   }
   const text::GgufTokenizer parts = text::read_gguf_tokenizer(contents);
-  const std::string json = text::tokenizer_json_from_gguf(parts, contents.where);
+  const std::string document = text::tokenizer_json_from_gguf(parts, contents.where);
   const auto name = [&](int32_t id) { return id < 0 ? nlohmann::json() : nlohmann::json(parts.tokens[static_cast<size_t>(id)]); };
   const nlohmann::json names = {{"bos_token", name(parts.bos)}, {"eos_token", name(parts.eos)}, {"add_bos_token", parts.add_bos}};
-  const text::Tokenizer tokenizer = text::Tokenizer::parse(json, contents.where, names.dump());
+  const text::Tokenizer tokenizer = text::Tokenizer::parse(document, contents.where, names.dump());
   config.bos = parts.bos, config.eos = parts.eos;
   return tokenizer;
 }

@@ -54,7 +54,6 @@ std::vector<std::unique_ptr<TorchFile>> open_files(const fs::path& source) {
   return files;
 }
 
-bool is_float(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16 || dtype == DType::kF64; }
 
 HfTensor hf_tensor(const TorchTensor& tensor, const std::optional<DType>& type) {
   const DType from = tensor.view.dtype;

@@ -7,26 +7,10 @@
 
 #include "base/error.h"
 #include "format/strict_json.h"
+#include "model/typed_tensor.h"
 
 namespace spectra::model {
 namespace {
-
-constexpr const char* kHint = "the model is damaged, or its config.json is of another one; pack it again";
-
-Error tensor_error(const format::ModelDirectory& directory, const std::string& tensor, const std::string& problem) {
-  return bad_input(fmt::format("{}: tensor {}: {}", directory.path().string(), tensor, problem), kHint);
-}
-
-/// A tensor of the given type and shape.
-const format::TensorView& typed(const format::ModelDirectory& directory, const std::string& name, DType dtype,
-                                const std::vector<int64_t>& shape) {
-  const format::TensorView& view = directory.get(name);
-  if (view.dtype != dtype || view.shape != shape)
-    throw tensor_error(directory, name,
-                       fmt::format("is {} [{}], expected {} [{}]", dtype_name(view.dtype), fmt::join(view.shape, ", "),
-                                   dtype_name(dtype), fmt::join(shape, ", ")));
-  return view;
-}
 
 /// "model.layers.0.mlp.up_proj.weight" -> "up_proj".
 std::string projection_name(const std::string& name) {
@@ -49,7 +33,7 @@ PackedConfig packed_config_from_json(const std::string& text, const std::string&
   PackedConfig packed{lowbit::format_from_name(packed_format_from_json(text)), {}};
   const nlohmann::json document = format::parse_json_object(text, where);
   const nlohmann::json axes = document["quantization_config"].value("shard_axis", nlohmann::json::object());
-  if (!axes.is_object()) throw bad_input(where + ": shard_axis is not an object", kHint);
+  if (!axes.is_object()) throw bad_input(where + ": shard_axis is not an object", kModelHint);
   for (const auto& item : axes.items()) {
     if (item.value() != "rows" && item.value() != "columns")
       throw bad_input(fmt::format("{}: shard_axis of {} is {}", where, item.key(), item.value().dump()),
@@ -65,7 +49,7 @@ PackedMatrix packed_matrix(const format::ModelDirectory& directory, const Packed
   matrix.axis = packed.axis_of(parameter);
   const format::TensorView& scales = directory.get(names.scale);
   const int64_t count = scales.elements();
-  typed(directory, names.scale, DType::kF32, {count});
+  typed_tensor(directory, names.scale, DType::kF32, {count});
   if (count < 1) throw tensor_error(directory, names.scale, "holds no scale");
   matrix.scales.resize(static_cast<size_t>(count));
   std::memcpy(matrix.scales.data(), scales.data.data(), scales.data.size());
@@ -73,7 +57,7 @@ PackedMatrix packed_matrix(const format::ModelDirectory& directory, const Packed
     if (!std::isfinite(scale)) throw tensor_error(directory, names.scale, "holds a scale that is not finite");
 
   std::vector<int32_t> bounds(static_cast<size_t>(count) + 1);
-  const format::TensorView& shards = typed(directory, names.shards, DType::kI32, {count + 1});
+  const format::TensorView& shards = typed_tensor(directory, names.shards, DType::kI32, {count + 1});
   std::memcpy(bounds.data(), shards.data.data(), shards.data.size());
   const int64_t extent = matrix.axis == ShardAxis::kRows ? parameter.rows : parameter.cols;
   bool ascending = bounds.front() == 0 && bounds.back() == extent;
@@ -83,7 +67,7 @@ PackedMatrix packed_matrix(const format::ModelDirectory& directory, const Packed
   matrix.bounds.assign(bounds.begin(), bounds.end());
   matrix.layout = lowbit::make_layout(packed.format, parameter.rows, parameter.cols, matrix.axis, matrix.bounds);
   matrix.tile_bytes = matrix.layout.tile_bytes();
-  const format::TensorView& codes = typed(directory, names.packed, DType::kU8, {matrix.layout.tiles(), matrix.tile_bytes});
+  const format::TensorView& codes = typed_tensor(directory, names.packed, DType::kU8, {matrix.layout.tiles(), matrix.tile_bytes});
   matrix.codes = {reinterpret_cast<const uint8_t*>(codes.data.data()), codes.data.size()};
   return matrix;
 }

@@ -18,9 +18,9 @@ constexpr const char* kKnown =
     "gptq_v2)";
 
 /// An object of quantization_config; keys that are null count as absent.
-class Reader {
+class GroupReader {
  public:
-  Reader(const json& object, std::string where) : object_(object), where_(std::move(where)) {
+  GroupReader(const json& object, std::string where) : object_(object), where_(std::move(where)) {
     if (!object.is_object()) throw bad_input(fmt::format("{} is no object", where_), kKnown);
   }
   const json* find(const char* key) const {
@@ -63,7 +63,7 @@ class Reader {
 };
 
 /// The one group of layers that compressed-tensors' config_groups has.
-const json& only_group(const Reader& read) {
+const json& only_group(const GroupReader& read) {
   const json* groups = read.find("config_groups");
   if (groups == nullptr || !groups->is_object() || groups->size() != 1)
     throw bad_input(read.where() + ": config_groups does not describe one group of layers",
@@ -71,18 +71,18 @@ const json& only_group(const Reader& read) {
   return groups->begin().value();
 }
 
-QuantizedConfig read_compressed_tensors(const Reader& read) {
+QuantizedConfig read_compressed_tensors(const GroupReader& read) {
   if (read.text("format", "") != "pack-quantized") throw read.refuse("format", kKnown);
   read.require("kv_cache_scheme", nullptr, "quantized keys and values are not read");
   if (const json* sparsity = read.find("sparsity_config");
       sparsity != nullptr && !sparsity->empty() && (!sparsity->is_object() || sparsity->value("format", "") != "dense"))
     throw read.refuse("sparsity_config", "sparse matrices are not read");
-  const Reader group(only_group(read), read.where() + ": config_groups");
+  const GroupReader group(only_group(read), read.where() + ": config_groups");
   group.require("input_activations", nullptr, "read are models whose weights alone are quantized");
   group.require("output_activations", nullptr, "read are models whose weights alone are quantized");
   const json* weights = group.find("weights");
   if (weights == nullptr) throw group.refuse("weights", kKnown);
-  const Reader w(*weights, read.where() + ": weights");
+  const GroupReader w(*weights, read.where() + ": weights");
   QuantizedConfig config;
   config.format = QuantizedFormat::kCompressedTensors;
   config.bits = static_cast<int>(w.integer("num_bits", 1, 8));
@@ -96,7 +96,7 @@ QuantizedConfig read_compressed_tensors(const Reader& read) {
   return config;
 }
 
-QuantizedConfig read_gptq(const Reader& read) {
+QuantizedConfig read_gptq(const GroupReader& read) {
   QuantizedConfig config;
   config.format = QuantizedFormat::kGptq;
   const std::string version = read.text("checkpoint_format", "gptq");
@@ -139,7 +139,7 @@ std::optional<QuantizedConfig> quantized_config_from_json(const std::string& tex
   const json document = format::parse_json_object(text, where);
   const auto found = document.find("quantization_config");
   if (found == document.end() || found->is_null()) return std::nullopt;
-  const Reader read(*found, where + ": quantization_config");
+  const GroupReader read(*found, where + ": quantization_config");
   const std::string method = read.text("quant_method", "");
   if (method == "spectra") return std::nullopt;
   if (method == "compressed-tensors") return read_compressed_tensors(read);

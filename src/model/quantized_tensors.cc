@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "model/typed_tensor.h"
 
 namespace spectra::model {
 namespace {
@@ -14,23 +15,8 @@ using format::ModelDirectory;
 using format::TensorView;
 using lowbit::Words;
 
-constexpr const char* kHint = "the model is damaged, or its config.json is of another one";
-
 /// Columns whose codes are read row by row from GPTQ's columns of words: whole words for every number of bits.
 constexpr int64_t kStreamColumns = 32;
-
-Error tensor_error(const ModelDirectory& directory, const std::string& tensor, const std::string& problem) {
-  return bad_input(fmt::format("{}: tensor {}: {}", directory.path().string(), tensor, problem), kHint);
-}
-
-const TensorView& typed(const ModelDirectory& directory, const std::string& name, DType dtype, const std::vector<int64_t>& shape) {
-  const TensorView& view = directory.get(name);
-  if (view.dtype != dtype || view.shape != shape)
-    throw tensor_error(directory, name,
-                       fmt::format("is {} [{}], expected {} [{}]", dtype_name(view.dtype), fmt::join(view.shape, ", "),
-                                   dtype_name(dtype), fmt::join(shape, ", ")));
-  return view;
-}
 
 /// (rows, groups), from (rows, groups) or, `transposed`, from (groups, rows).
 std::vector<float> read_scales(const ModelDirectory& directory, const std::string& name, int64_t rows, int64_t groups,
@@ -55,7 +41,7 @@ std::vector<float> read_scales(const ModelDirectory& directory, const std::strin
 
 /// Group of each column as stored; every one must be there.
 std::vector<int32_t> read_groups(const ModelDirectory& directory, const std::string& name, int64_t cols, int64_t groups) {
-  const TensorView& view = typed(directory, name, DType::kI32, {cols});
+  const TensorView& view = typed_tensor(directory, name, DType::kI32, {cols});
   std::vector<int32_t> group_of(static_cast<size_t>(cols));
   std::memcpy(group_of.data(), view.data.data(), view.data.size());
   for (int64_t c = 0; c < cols; ++c)
@@ -167,22 +153,22 @@ StoredQuantized stored_quantized(const ModelDirectory& directory, const Quantize
   if (gptq && (m.cols * m.bits % 32 != 0 || m.rows * m.bits % 32 != 0))
     throw bad_input(fmt::format("{}: {} is {} x {}, which is no whole number of words of {} bits", directory.path().string(),
                                 parameter.name, m.rows, m.cols, m.bits),
-                    kHint);
+                    kModelHint);
   const int64_t words = lowbit::word_count(gptq ? Words::kStream : Words::kWhole, m.bits, m.cols);
   const TensorView& codes =
-      typed(directory, names.codes, DType::kI32, gptq ? std::vector<int64_t>{words, m.rows} : std::vector<int64_t>{m.rows, words});
+      typed_tensor(directory, names.codes, DType::kI32, gptq ? std::vector<int64_t>{words, m.rows} : std::vector<int64_t>{m.rows, words});
   m.codes_ = codes.data;
   m.scales = read_scales(directory, names.scale, m.rows, m.groups, gptq);
   if (gptq) {
     const int64_t apart = lowbit::word_count(Words::kStream, m.bits, m.rows);
-    m.zeros = read_zeros(typed(directory, names.zero, DType::kI32, {m.groups, apart}), Words::kStream, m.bits, m.rows, m.groups,
+    m.zeros = read_zeros(typed_tensor(directory, names.zero, DType::kI32, {m.groups, apart}), Words::kStream, m.bits, m.rows, m.groups,
                          apart, 1, config.zero_less_one ? 1 : 0);
     check_no_bias(directory, parameter.name);
   } else {
     check_shape_tensor(directory, names.shape, parameter);
     const int64_t words_of_rows = lowbit::word_count(Words::kWhole, m.bits, m.rows);
     if (!config.symmetric || directory.find(names.zero) != nullptr)
-      m.zeros = read_zeros(typed(directory, names.zero, DType::kI32, {words_of_rows, m.groups}), Words::kWhole, m.bits, m.rows,
+      m.zeros = read_zeros(typed_tensor(directory, names.zero, DType::kI32, {words_of_rows, m.groups}), Words::kWhole, m.bits, m.rows,
                            m.groups, 1, m.groups, 0);
   }
   std::vector<int32_t> in_order(static_cast<size_t>(m.cols));

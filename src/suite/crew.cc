@@ -13,7 +13,7 @@
 namespace spectra::suite {
 namespace {
 
-constexpr auto kPoll = std::chrono::milliseconds(5);
+constexpr auto kCrewPoll = std::chrono::milliseconds(5);
 constexpr int64_t kNoMore = -1;       // no further order, or report, will come
 constexpr int64_t kInterrupted = -2;  // as an order: save and end; as a report: this rank was told to by a signal
 
@@ -145,7 +145,7 @@ void work_for_first(const Plan& plan, const fs::path& directory, train::Ranks& r
   };
   Order order{};
   size_t ticket = ranks.receive(0, &order, sizeof(order));
-  for (bool more = true, told = false; more || hands.busy() > 0; std::this_thread::sleep_for(kPoll)) {
+  for (bool more = true, told = false; more || hands.busy() > 0; std::this_thread::sleep_for(kCrewPoll)) {
     if (interrupted() && !told) {
       hands.interrupt(), told = true;
       tell({kInterrupted, 0, 0});

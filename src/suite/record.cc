@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kSchema = "spectra.suite_job/1";
+constexpr const char* kRecordSchema = "spectra.suite_job/1";
 
 fs::path record_path(const fs::path& directory, const Job& job) { return directory / "jobs" / (job.name + ".json"); }
 
@@ -112,7 +112,7 @@ std::string hash_of_page(const Suite& suite, const std::vector<std::string>& has
 
 std::optional<Record> done_record(const fs::path& directory, const Job& job, const std::string& inputs) {
   const auto json = read_json(record_path(directory, job));
-  if (!json || text_of(*json, "schema") != kSchema || text_of(*json, "inputs") != inputs) return std::nullopt;
+  if (!json || text_of(*json, "schema") != kRecordSchema || text_of(*json, "inputs") != inputs) return std::nullopt;
   if (!job.output.empty() && !fs::exists(directory / (job.proof.empty() ? job.output : job.proof))) return std::nullopt;
   const auto seconds = json->find("seconds"), result = json->find("result");
   if (seconds == json->end() || !seconds->is_number() || result == json->end() || !result->is_object()) return std::nullopt;
@@ -123,7 +123,7 @@ bool was_done(const fs::path& directory, const Job& job) { return fs::exists(rec
 
 void write_record(const fs::path& directory, const Job& job, const Record& record) {
   const ordered_json result = ordered_json::parse(record.result, nullptr, false);
-  write_file(record_path(directory, job), ordered_json{{"schema", kSchema},
+  write_file(record_path(directory, job), ordered_json{{"schema", kRecordSchema},
                                                        {"name", job.name},
                                                        {"kind", job_kind_name(job.kind)},
                                                        {"inputs", record.inputs},

@@ -13,7 +13,6 @@ namespace spectra::text {
 namespace {
 
 constexpr size_t kFirstByte = 3, kFirstPiece = kFirstByte + 256;
-constexpr const char* kMarker = "\xE2\x96\x81";  // U+2581 stands for a space, as in SentencePiece
 
 struct Token {
   float score;
@@ -52,7 +51,7 @@ std::string spelling(size_t id, const Token& token) {
   static const char* const kSpecial[] = {"<unk>", "<s>", "</s>"};
   if (id < kFirstByte) return kSpecial[id];
   if (id < kFirstPiece) return fmt::format("<0x{:02X}>", id - kFirstByte);
-  return replace_all(token.text, " ", kMarker);
+  return replace_all(token.text, " ", kSpaceMarker);
 }
 
 }  // namespace

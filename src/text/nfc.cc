@@ -14,12 +14,12 @@ namespace spectra::text {
 namespace {
 
 constexpr char32_t kFirstUnstable = 0x300;  // every character before the combining marks stands for itself
-constexpr char32_t kEnd = 0x110000;
+constexpr char32_t kEndOfUnicode = 0x110000;
 
 /// Per code point: true when normalization may change it, reorder it, or join it to the character before.
 std::vector<bool> unstable_table() {
-  std::vector<bool> unstable(kEnd, false);
-  for (char32_t c = kFirstUnstable; c < kEnd; ++c) {
+  std::vector<bool> unstable(kEndOfUnicode, false);
+  for (char32_t c = kFirstUnstable; c < kEndOfUnicode; ++c) {
     const auto code_point = static_cast<utf8proc_int32_t>(c);
     const utf8proc_property_t* property = utf8proc_get_property(code_point);
     if (property->combining_class != 0) unstable[c] = true;

@@ -11,7 +11,6 @@ namespace spectra::text {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr const char* kMarker = "\xE2\x96\x81";  // U+2581 stands for a space, as in SentencePiece
 
 struct Merge {
   float score;
@@ -41,13 +40,13 @@ Json special_token(size_t id, const std::string& content) {
 
 Json normalizer(bool add_prefix) {
   Json steps = Json::array();
-  if (add_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", kMarker}});
-  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMarker}});
+  if (add_prefix) steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceMarker}});
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMarker}});
   return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
 Json decoder(bool add_prefix) {
-  Json steps = Json::array({{{"type", "Replace"}, {"pattern", {{"String", kMarker}}}, {"content", " "}},
+  Json steps = Json::array({{{"type", "Replace"}, {"pattern", {{"String", kSpaceMarker}}}, {"content", " "}},
                             {{"type", "ByteFallback"}},
                             {{"type", "Fuse"}}});
   if (add_prefix) steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});

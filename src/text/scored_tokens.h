@@ -7,6 +7,9 @@
 
 namespace spectra::text {
 
+/// U+2581, which stands for a space in spellings.
+constexpr const char* kSpaceMarker = "\xE2\x96\x81";
+
 struct ScoredToken {
   std::string spelling;  ///< with U+2581 for spaces; bytes are <0x00> to <0xFF>
   float score = 0;

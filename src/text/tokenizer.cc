@@ -25,9 +25,9 @@ Tokenizer Tokenizer::load(const fs::path& path) {
   return parse(read_decompressed(file), file.string(), fs::exists(config) ? read_decompressed(config) : "");
 }
 
-Tokenizer Tokenizer::parse(const std::string& json, const std::string& where, const std::string& config) {
+Tokenizer Tokenizer::parse(const std::string& document, const std::string& where, const std::string& config) {
   Tokenizer tokenizer;
-  tokenizer.impl_ = std::make_shared<const Impl>(Impl{json, spectra::sha256(json), read_tokenizer_json(json, config, where)});
+  tokenizer.impl_ = std::make_shared<const Impl>(Impl{document, spectra::sha256(document), read_tokenizer_json(document, config, where)});
   return tokenizer;
 }
 

@@ -21,7 +21,7 @@ class Tokenizer {
   /// Throws Error naming what is not supported or damaged.
   static Tokenizer load(const fs::path& path);
   /// The same from the JSON text itself; `where` for messages, `config`: the text of tokenizer_config.json, if any.
-  static Tokenizer parse(const std::string& json, const std::string& where, const std::string& config = "");
+  static Tokenizer parse(const std::string& document, const std::string& where, const std::string& config = "");
 
   /// Ids of `text`. Invalid UTF-8 is replaced by U+FFFD first (`replaced` counts the bytes). `allow_special`: text like
   /// "<|endoftext|>" becomes its id, as in HF; false: it is encoded as ordinary text. No BOS or EOS is added.

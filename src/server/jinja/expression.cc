@@ -16,7 +16,6 @@ namespace {
 constexpr int kMaxDepth = 100;
 constexpr int kMaxTerms = 1000;  // of a tag: a chain of operators is evaluated by recursion
 
-Json undefined() { return Json(Json::value_t::discarded); }
 
 Expression constant(Json value) {
   return [shared = Value(std::make_shared<Json>(std::move(value)))](Scope&) { return shared; };

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int64_t kMostItems = 100000;
 
-Json undefined() { return Json(Json::value_t::discarded); }
 
 const std::string& string_of(const Json& value, const char* who) {
   if (!value.is_string()) throw TemplateError(fmt::format("{} needs a string, not {}", who, value.type_name()));
@@ -295,6 +294,8 @@ int64_t bound(const Json& value, int64_t otherwise, int64_t size) {
 }
 
 }  // namespace
+
+Json undefined() { return Json(Json::value_t::discarded); }
 
 bool truth(const Json& value) {
   if (value.is_discarded() || value.is_null()) return false;

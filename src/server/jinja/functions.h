@@ -10,6 +10,7 @@ namespace spectra::server::jinja {
 
 using Arguments = std::vector<Json>;
 
+Json undefined();
 bool truth(const Json& value);
 /// As {{ value }} shows it. Undefined and none: "" and "None".
 std::string text_of(const Json& value);

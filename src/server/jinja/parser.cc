@@ -15,7 +15,7 @@ namespace {
 
 using Body = std::vector<Write>;
 
-constexpr int kMaxDepth = 100;
+constexpr int kMaxBlockDepth = 100;
 
 void run(const Body& body, Scope& scope) {
   for (const Write& write : body) {
@@ -85,7 +85,7 @@ class Parser {
  private:
   /// Up to a block that none of its own begins: its name is in stopped_, the rest of it in tag_.
   Body body() {
-    if (depth_ >= kMaxDepth) throw TemplateError(fmt::format("line {}: blocks nested too deeply", line_));
+    if (depth_ >= kMaxBlockDepth) throw TemplateError(fmt::format("line {}: blocks nested too deeply", line_));
     ++depth_;
     Body result = lines();
     --depth_;
