@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/connections.h"
 
-#include "analysis/weight_statistics.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/system.h"
+#include "model/weight_statistics.h"
 
 namespace spectra::analysis {
 namespace {
@@ -71,7 +71,7 @@ LowBitModel::LowBitModel(const format::ModelDirectory& directory) : directory_(d
 
 void LowBitModel::check() const {
   if (checked_) return;
-  if (weight_statistics(directory_, rows_.config()).family == model::Family::kFloat)
+  if (model::weight_statistics(directory_, rows_.config()).family == model::Family::kFloat)
     throw bad_input(fmt::format("{} is a float model: its weights are not connections of -1, 0 and +1", path()),
                     "give a ternary or binary model; `spectra analyze weights` looks at any model");
   checked_ = true;

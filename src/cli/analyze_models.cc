@@ -8,9 +8,9 @@
 
 #include "analysis/connections.h"
 #include "analysis/histogram.h"
-#include "analysis/weight_statistics.h"
 #include "base/error.h"
 #include "cli/analyze.h"
+#include "model/weight_statistics.h"
 
 namespace spectra::cli {
 namespace {
@@ -53,12 +53,12 @@ Table kinds_table(const analysis::WeightHistograms& weights) {
   return table;
 }
 
-Table layers_table(const analysis::WeightHistograms& weights, const analysis::WeightStatistics& statistics) {
+Table layers_table(const analysis::WeightHistograms& weights, const model::WeightStatistics& statistics) {
   Table table{{"layer", "weights", "mean", "sigma", "excess_kurtosis", "differential_entropy", "zero_fraction", "mean_scale"}, {}};
   std::map<size_t, Moments> moments;
   std::map<size_t, std::vector<double>> scales;
   for (const analysis::MatrixWeights& matrix : weights.matrices) moments[matrix.place.layer].merge(matrix.moments);
-  for (const analysis::MatrixStatistics& matrix : statistics.matrices)
+  for (const model::MatrixStatistics& matrix : statistics.matrices)
     for (const float scale : matrix.scales) scales[analysis::place_of(matrix.parameter.name).layer].push_back(scale);
   for (const auto& entry : moments) {
     std::vector<Cell> row = {static_cast<double>(entry.first)};
@@ -180,7 +180,7 @@ Tables analyze_weights(const AnalyzeOptions& options) {
   const format::ModelDirectory directory(only_input(options, "a model"));
   const model::Config config = model::config_from_json(directory.config_json(), (directory.path() / "config.json").string());
   const analysis::WeightHistograms weights = analysis::weight_histograms(directory, options.range);
-  const analysis::WeightStatistics statistics = analysis::weight_statistics(directory, config);
+  const model::WeightStatistics statistics = model::weight_statistics(directory, config);
   std::string note = "linear weights beside a normal distribution; entropy in bits";
   if (statistics.family != model::Family::kFloat)
     note += fmt::format(

@@ -5,19 +5,19 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "analysis/weight_statistics.h"
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/inspect.h"
 #include "format/model_directory.h"
 #include "format/strict_json.h"
 #include "model/quantized_config.h"
+#include "model/weight_statistics.h"
 
 namespace spectra::cli {
 namespace {
 
-using analysis::MatrixStatistics;
 using model::Family;
+using model::MatrixStatistics;
 
 constexpr size_t kMatrices = 7;  // linear layers of a transformer layer: q k v o gate up down
 
@@ -26,7 +26,7 @@ struct Facts {
   explicit Facts(const format::ModelDirectory& d) : directory(d) {}
   const format::ModelDirectory& directory;
   model::Config config;
-  analysis::WeightStatistics weights;
+  model::WeightStatistics weights;
   model::ParameterCount parameters{};
   std::string size, packed, dtype;  ///< size: "" where no row of the paper's table fits
   std::optional<model::QuantizedConfig> quantized;
@@ -65,7 +65,7 @@ Facts gather(const format::ModelDirectory& directory, bool verify) {
   Facts facts{directory};
   facts.config = model::config_from_json(directory.config_json(), (directory.path() / "config.json").string());
   facts.checksums = verify && directory.verify_checksums();
-  facts.weights = analysis::weight_statistics(directory, facts.config);
+  facts.weights = model::weight_statistics(directory, facts.config);
   facts.parameters = model::count_parameters(facts.config);
   facts.size = size_name(facts.config);
   facts.packed = model::packed_format_from_json(directory.config_json());

@@ -4,14 +4,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "analysis/weight_statistics.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/weight_statistics.h"
 
 namespace spectra::server {
 namespace {
 
-using analysis::MatrixStatistics;
+using model::MatrixStatistics;
 
 double share(int64_t part, int64_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0; }
 
@@ -44,7 +44,7 @@ Json model_entry(const ServedModel& model) {
 Json model_card(const ServedModel& model) {
   const infer::Model& m = model.engine.model();
   const model::ParameterCount count = model::count_parameters(m.config);
-  const analysis::WeightStatistics weights = analysis::weight_statistics(*m.files, m.config);
+  const model::WeightStatistics weights = model::weight_statistics(*m.files, m.config);
   uint64_t linear_bytes = 0, file_bytes = 0;
   for (const MatrixStatistics& matrix : weights.matrices) linear_bytes += matrix.bytes;
   for (const auto& entry : fs::directory_iterator(model.path))

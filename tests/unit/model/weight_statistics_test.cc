@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/weight_statistics.h"
+#include "model/weight_statistics.h"
 
 #include <gtest/gtest.h>
 
@@ -12,13 +12,11 @@
 #include "test_data.h"
 #include "train/random_model.h"
 
-namespace spectra::analysis {
+namespace spectra::model {
 namespace {
 
-using model::Family;
-
-model::Config small(Family family) {
-  model::Config config;
+Config small(Family family) {
+  Config config;
   config.hidden = 64;
   config.glu = 96;
   config.heads = config.kv_heads = 4;
@@ -29,19 +27,19 @@ model::Config small(Family family) {
   return config;
 }
 
-void make(const fs::path& path, const model::Config& config, std::optional<lowbit::Format> packed) {
+void make(const fs::path& path, const Config& config, std::optional<lowbit::Format> packed) {
   fs::create_directory(path);
   train::write_random_model(path / "model.safetensors", config, packed, 3);
-  std::ofstream(path / "config.json") << model::config_to_json(config, "float16", packed ? lowbit::format_name(*packed) : "");
+  std::ofstream(path / "config.json") << config_to_json(config, "float16", packed ? lowbit::format_name(*packed) : "");
 }
 
-WeightStatistics statistics_of(const fs::path& path, const model::Config& config) {
+WeightStatistics statistics_of(const fs::path& path, const Config& config) {
   return weight_statistics(format::ModelDirectory(path), config);
 }
 
 TEST(WeightStatistics, PackedAndUnpackedAgreeWithTheValues) {
   const test::TemporaryDirectory temporary;
-  const model::Config config = small(Family::kTernary);
+  const Config config = small(Family::kTernary);
   make(temporary / "plain", config, std::nullopt);
   make(temporary / "packed", config, lowbit::Format::kTern1_6);
   const WeightStatistics plain = statistics_of(temporary / "plain", config), packed = statistics_of(temporary / "packed", config);
@@ -50,7 +48,7 @@ TEST(WeightStatistics, PackedAndUnpackedAgreeWithTheValues) {
   ASSERT_EQ(packed.matrices.size(), 14u);
   for (size_t i = 0; i < plain.matrices.size(); ++i) {
     const MatrixStatistics& matrix = plain.matrices[i];
-    const model::Parameter& p = matrix.parameter;
+    const Parameter& p = matrix.parameter;
     std::vector<float> values(static_cast<size_t>(p.rows * p.cols));
     format::read_floats(directory.get(p.name), values.data());
     int64_t zeros = 0;
@@ -64,14 +62,14 @@ TEST(WeightStatistics, PackedAndUnpackedAgreeWithTheValues) {
     EXPECT_EQ(std::set<float>(matrix.scales.begin(), matrix.scales.end()), magnitudes);
     EXPECT_EQ(packed.matrices[i].scales, matrix.scales);
     EXPECT_EQ(matrix.bytes, static_cast<uint64_t>(2 * p.rows * p.cols));
-    EXPECT_EQ(packed.matrices[i].bytes, model::packed_bytes(model::packed_shape(p, lowbit::Format::kTern1_6, 2)));
+    EXPECT_EQ(packed.matrices[i].bytes, packed_bytes(packed_shape(p, lowbit::Format::kTern1_6, 2)));
   }
 }
 
 TEST(WeightStatistics, SeesTheFamilyOfForeignModels) {
   for (const Family family : {Family::kFloat, Family::kTernary, Family::kBinary}) {
     const test::TemporaryDirectory temporary;
-    model::Config config = small(family);
+    Config config = small(family);
     make(temporary / "m", config, std::nullopt);
     config.family = Family::kFloat;  // as config.json of another tool reads
     const WeightStatistics statistics = statistics_of(temporary / "m", config);
@@ -84,7 +82,7 @@ TEST(WeightStatistics, SeesTheFamilyOfForeignModels) {
 
 TEST(WeightStatistics, RefusesWhatDoesNotFit) {
   const test::TemporaryDirectory temporary;
-  model::Config config = small(Family::kFloat);
+  Config config = small(Family::kFloat);
   make(temporary / "m", config, std::nullopt);
   const auto complaint = [&] {
     try {
@@ -107,4 +105,4 @@ TEST(WeightStatistics, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace spectra::analysis
+}  // namespace spectra::model

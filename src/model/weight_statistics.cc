@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/weight_statistics.h"
+#include "model/weight_statistics.h"
 
 #include <algorithm>
 #include <mutex>
@@ -12,11 +12,8 @@
 #include "model/packed_tensors.h"
 #include "model/quantized_tensors.h"
 
-namespace spectra::analysis {
+namespace spectra::model {
 namespace {
-
-using model::Family;
-using model::Parameter;
 
 constexpr int kMostThreads = 8;  // each unpacked matrix takes five bytes a weight while it is read: 140 MB for the 3.9B
 
@@ -24,14 +21,14 @@ int64_t count_zeros(const std::vector<int8_t>& codes) { return std::count(codes.
 
 class Survey {
  public:
-  Survey(const format::ModelDirectory& directory, const model::Config& config) : directory_(directory), config_(config) {
-    if (!model::packed_format_from_json(directory.config_json()).empty())
-      packed_ = model::packed_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
-    quantized_ = model::quantized_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
-    for (const Parameter& parameter : model::parameters(config)) {
-      if (parameter.role == model::Role::kLinear)
+  Survey(const format::ModelDirectory& directory, const Config& config) : directory_(directory), config_(config) {
+    if (!packed_format_from_json(directory.config_json()).empty())
+      packed_ = packed_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
+    quantized_ = quantized_config_from_json(directory.config_json(), (directory.path() / "config.json").string());
+    for (const Parameter& parameter : parameters(config)) {
+      if (parameter.role == Role::kLinear)
         matrices_.push_back(parameter);
-      else if (!quantized_ || !model::is_stored_quantized(directory, *quantized_, parameter))  // the head may be
+      else if (!quantized_ || !is_stored_quantized(directory, *quantized_, parameter))  // the head may be
         check_shape(parameter);
     }
   }
@@ -56,9 +53,9 @@ class Survey {
  private:
   const format::TensorView& check_shape(const Parameter& parameter) const {
     const format::TensorView& view = directory_.get(parameter.name);
-    if (view.shape != model::tensor_shape(parameter))
+    if (view.shape != tensor_shape(parameter))
       throw bad_input(fmt::format("{}: tensor {} has shape [{}], config.json asks for [{}]", directory_.path().string(),
-                                  parameter.name, fmt::join(view.shape, ", "), fmt::join(model::tensor_shape(parameter), ", ")),
+                                  parameter.name, fmt::join(view.shape, ", "), fmt::join(tensor_shape(parameter), ", ")),
                       "config.json and the weights are of different models");
     return view;
   }
@@ -81,7 +78,7 @@ class Survey {
   }
 
   MatrixStatistics read_packed(const Parameter& parameter) const {
-    const model::PackedMatrix matrix = model::packed_matrix(directory_, *packed_, parameter);
+    const PackedMatrix matrix = packed_matrix(directory_, *packed_, parameter);
     MatrixStatistics statistics{parameter, matrix.codes.size() + 4 * matrix.scales.size() + 4 * matrix.bounds.size(), matrix.scales,
                                 0};
     const lowbit::Layout& layout = matrix.layout;
@@ -90,7 +87,7 @@ class Survey {
       const int64_t first = tile * lowbit::kTileRows;
       if (!lowbit::valid_tile(layout, tile, matrix.tile(tile)))
         throw bad_input(fmt::format("{}: tensor {}: rows from {} on hold bytes that {} does not have", directory_.path().string(),
-                                    model::packed_names(parameter.name).packed, first, lowbit::format_name(layout.format)),
+                                    packed_names(parameter.name).packed, first, lowbit::format_name(layout.format)),
                         "the file is damaged: copy it again, or pack the model again");
       codes.resize(static_cast<size_t>(std::min(lowbit::kTileRows, layout.rows - first) * layout.cols));
       lowbit::unpack_tile(layout, tile, matrix.tile(tile), codes.data());
@@ -116,8 +113,8 @@ class Survey {
   }
 
   MatrixStatistics read_unpacked(const Parameter& parameter, Family family) const {
-    if (quantized_ && model::is_stored_quantized(directory_, *quantized_, parameter))
-      return {parameter, model::stored_quantized(directory_, *quantized_, parameter).bytes, {}, 0};
+    if (quantized_ && is_stored_quantized(directory_, *quantized_, parameter))
+      return {parameter, stored_quantized(directory_, *quantized_, parameter).bytes, {}, 0};
     MatrixStatistics statistics{parameter, check_shape(parameter).data.size(), {}, 0};
     if (family == Family::kFloat) return statistics;
     const lowbit::Codes codes = find_codes(parameter, family);
@@ -127,16 +124,16 @@ class Survey {
   }
 
   const format::ModelDirectory& directory_;
-  const model::Config& config_;
-  std::optional<model::PackedConfig> packed_;
-  std::optional<model::QuantizedConfig> quantized_;
+  const Config& config_;
+  std::optional<PackedConfig> packed_;
+  std::optional<QuantizedConfig> quantized_;
   std::vector<Parameter> matrices_;
 };
 
 }  // namespace
 
-WeightStatistics weight_statistics(const format::ModelDirectory& directory, const model::Config& config) {
+WeightStatistics weight_statistics(const format::ModelDirectory& directory, const Config& config) {
   return Survey(directory, config).run();
 }
 
-}  // namespace spectra::analysis
+}  // namespace spectra::model
