@@ -8,9 +8,9 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "format/gguf.h"
-#include "infer/llama2c.h"
 #include "infer/weights.h"
 #include "model/convert.h"
+#include "model/import_llama2c.h"
 
 namespace spectra::cli {
 namespace {
@@ -71,7 +71,7 @@ void from_llama2c(const Arguments& a) {
     throw usage(fmt::format("{} is a part of a model", a.in), "give its directory, which holds config.json too");
   if (a.tokenizer.empty())
     throw usage(fmt::format("{} has no tokenizer", a.in), "add --tokenizer FILE, for example the tok512.bin beside it");
-  infer::convert_llama2c(a.in, a.tokenizer, a.out);
+  model::convert_llama2c(a.in, a.tokenizer, a.out);
   const auto model = infer::load_model(a.out);  // what was written can be read
   model::ConvertReport report;
   report.parameters = model::count_parameters(model->config).total();

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "infer/generate.h"
-#include "infer/llama2c.h"
 #include "infer/perplexity.h"
+#include "model/import_llama2c.h"
 #include "models.h"
 
 namespace spectra::infer {
@@ -22,7 +22,7 @@ class Stories260K : public testing::Test {
   void SetUp() override {
     SPECTRA_NEEDS_DATA(source() / "stories260K.bin");
     set_compute_threads(1);  // the model is so small that threads would only wait for each other
-    convert_llama2c(source() / "stories260K.bin", source() / "tok512.bin", directory_ / "model");
+    model::convert_llama2c(source() / "stories260K.bin", source() / "tok512.bin", directory_ / "model");
     model_ = load_model(directory_ / "model");
     tokenizer_ = std::make_unique<text::Tokenizer>(text::Tokenizer::load(directory_ / "model"));
   }
@@ -249,7 +249,7 @@ TEST_F(Stories260K, DamagedCheckpointsAreRefusedAndLeaveNothing) {
   const auto refused = [&](const std::string& bytes) {
     const std::span<const std::byte> view(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
     try {
-      parse_llama2c(view, "x.bin");
+      model::parse_llama2c(view, "x.bin");
     } catch (const Error& error) {
       return error.code() == Exit::kBadInput;
     }
@@ -267,9 +267,9 @@ TEST_F(Stories260K, DamagedCheckpointsAreRefusedAndLeaveNothing) {
       EXPECT_TRUE(refused(damaged)) << field << " " << value;
     }
   write_file(directory_ / "cut.bin", file.substr(0, 100'000));
-  EXPECT_THROW(convert_llama2c(directory_ / "cut.bin", source() / "tok512.bin", directory_ / "cut"), Error);
+  EXPECT_THROW(model::convert_llama2c(directory_ / "cut.bin", source() / "tok512.bin", directory_ / "cut"), Error);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "cut"));
-  EXPECT_THROW(convert_llama2c(source() / "stories260K.bin", source() / "tok512.bin", directory_ / "model"), Error);
+  EXPECT_THROW(model::convert_llama2c(source() / "stories260K.bin", source() / "tok512.bin", directory_ / "model"), Error);
 }
 
 }  // namespace

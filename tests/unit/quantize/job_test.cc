@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/parallel.h"
-#include "infer/llama2c.h"
+#include "model/import_llama2c.h"
 #include "quantize/calibration.h"
 #include "quantize/moments.h"
 #include "quantize/solve.h"
@@ -23,7 +23,7 @@ class QuantizeJob : public testing::Test {
     const fs::path source = test::data_directory() / "model/stories260k";
     SPECTRA_NEEDS_DATA(source / "stories260K.bin");
     SPECTRA_NEEDS_DATA(text());
-    infer::convert_llama2c(source / "stories260K.bin", source / "tok512.bin", directory_ / "model");
+    model::convert_llama2c(source / "stories260K.bin", source / "tok512.bin", directory_ / "model");
   }
   static fs::path text() { return test::data_directory() / "text/wikitext2-test.raw.gz"; }
   Job job(const std::string& out, Method method, int bits = 4) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "infer/llama2c.h"
+#include "model/import_llama2c.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +12,7 @@
 #include "text/llama2c.h"
 #include "text/tokenizer.h"
 
-namespace spectra::infer {
+namespace spectra::model {
 namespace {
 
 constexpr size_t kHeaderBytes = 7 * sizeof(int32_t);
@@ -23,7 +23,7 @@ Error not_llama2c(const std::string& where, const std::string& why) {
   return bad_input(fmt::format("{}: {}", where, why), "convert reads llama2.c checkpoints of version 0, such as stories15M.bin");
 }
 
-model::Config read_header(std::span<const std::byte> bytes, const std::string& where) {
+Config read_header(std::span<const std::byte> bytes, const std::string& where) {
   if (bytes.size() < kHeaderBytes)
     throw not_llama2c(where, fmt::format("{} bytes are too few for a header of {}", bytes.size(), kHeaderBytes));
   int32_t header[7];
@@ -34,7 +34,7 @@ model::Config read_header(std::span<const std::byte> bytes, const std::string& w
     if (value < 1 || value > kLargestDimension)
       throw not_llama2c(where, fmt::format("{} = {} in the header, allowed are 1 to {}", kNames[i], header[i], kLargestDimension));
   }
-  model::Config c;
+  Config c;
   c.hidden = header[0];
   c.glu = header[1];
   c.layers = header[2];
@@ -60,7 +60,7 @@ struct Stack {
 std::vector<float> permuted(const float* rows, int64_t count, int64_t cols, int64_t head_dim) {
   std::vector<float> out(static_cast<size_t>(count * cols));
   for (int64_t r = 0; r < count; ++r)
-    std::memcpy(out.data() + r * cols, rows + model::adjacent_row(r, head_dim) * cols, static_cast<size_t>(cols) * sizeof(float));
+    std::memcpy(out.data() + r * cols, rows + adjacent_row(r, head_dim) * cols, static_cast<size_t>(cols) * sizeof(float));
   return out;
 }
 
@@ -68,12 +68,12 @@ bool rotated(const std::string& name) {
   return name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos;
 }
 
-void write_weights(const MappedFile& file, const Llama2c& source, const fs::path& path) {
-  const std::vector<model::Parameter> parameters = model::parameters(source.config);
+void write_llama2c_weights(const MappedFile& file, const Llama2c& source, const fs::path& path) {
+  const std::vector<Parameter> all = parameters(source.config);
   std::vector<format::SafetensorsWriter::Entry> entries;
-  for (const model::Parameter& p : parameters) entries.push_back({p.name, DType::kF32, model::tensor_shape(p)});
+  for (const Parameter& p : all) entries.push_back({p.name, DType::kF32, tensor_shape(p)});
   format::SafetensorsWriter writer(path, std::move(entries));
-  for (const model::Parameter& p : parameters) {
+  for (const Parameter& p : all) {
     const auto bytes = static_cast<size_t>(p.rows * p.cols) * sizeof(float);
     const std::byte* data = file.bytes().data() + source.offsets.at(p.name);
     if (rotated(p.name))
@@ -84,7 +84,7 @@ void write_weights(const MappedFile& file, const Llama2c& source, const fs::path
   writer.close();
 }
 
-void write_tokenizer(const text::Tokenizer& tokenizer, const model::Config& config, const fs::path& directory) {
+void write_llama2c_tokenizer(const text::Tokenizer& tokenizer, const Config& config, const fs::path& directory) {
   const std::string bos = tokenizer.decode({static_cast<uint32_t>(config.bos)}, true);
   const std::string eos = tokenizer.decode({static_cast<uint32_t>(config.eos)}, true);
   const nlohmann::ordered_json settings = {{"tokenizer_class", "PreTrainedTokenizerFast"},
@@ -105,7 +105,7 @@ void write_tokenizer(const text::Tokenizer& tokenizer, const model::Config& conf
 
 Llama2c parse_llama2c(std::span<const std::byte> bytes, const std::string& where) {
   Llama2c result{read_header(bytes, where), {}};
-  const model::Config& c = result.config;
+  const Config& c = result.config;
   size_t at = kHeaderBytes;
   const auto take = [&](const std::string& name, int64_t elements) {
     if (!name.empty()) result.offsets[name] = at;
@@ -152,14 +152,14 @@ void convert_llama2c(const fs::path& checkpoint, const fs::path& tokenizer_path,
                                 checkpoint.string(), source.config.vocab),
                     "give the tokenizer that the model was trained with");
   AtomicDirectory directory(out);
-  write_weights(file, source, directory.path() / "model.safetensors");
-  write_file(directory.path() / "config.json", model::config_to_json(source.config, "float32"));
-  write_tokenizer(tokenizer, source.config, directory.path());
+  write_llama2c_weights(file, source, directory.path() / "model.safetensors");
+  write_file(directory.path() / "config.json", config_to_json(source.config, "float32"));
+  write_llama2c_tokenizer(tokenizer, source.config, directory.path());
   format::Provenance provenance;
-  provenance.family = model::family_name(source.config.family);
+  provenance.family = family_name(source.config.family);
   provenance.parent = checkpoint.filename().string();
   format::write_provenance(directory.path(), provenance);
   directory.commit();
 }
 
-}  // namespace spectra::infer
+}  // namespace spectra::model

@@ -19,10 +19,10 @@
 #include "base/file.h"
 #include "model/config.h"
 
-namespace spectra::infer {
+namespace spectra::model {
 
 struct Llama2c {
-  model::Config config;
+  Config config;
   std::map<std::string, size_t>
       offsets;  ///< byte offset of each parameter (Hugging Face name) in the file, its rows in llama2.c's order
 };
@@ -34,4 +34,4 @@ Llama2c parse_llama2c(std::span<const std::byte> bytes, const std::string& where
 /// half-written remains.
 void convert_llama2c(const fs::path& checkpoint, const fs::path& tokenizer, const fs::path& out);
 
-}  // namespace spectra::infer
+}  // namespace spectra::model
