@@ -10,8 +10,8 @@
 
 #include "base/bandwidth.h"
 #include "base/error.h"
-#include "base/progress.h"
 #include "base/rng.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 #include "base/team.h"
 #include "kernels/tables.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "analysis/report_sections.h"
-#include "base/progress.h"
+#include "base/units.h"
 
 namespace spectra::analysis {
 namespace {

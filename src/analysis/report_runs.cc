@@ -7,7 +7,7 @@
 
 #include "analysis/chart_axes.h"
 #include "analysis/report_sections.h"
-#include "base/progress.h"
+#include "base/units.h"
 
 namespace spectra::analysis {
 namespace {

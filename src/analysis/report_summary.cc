@@ -8,7 +8,7 @@
 
 #include "analysis/pareto.h"
 #include "analysis/report_sections.h"
-#include "base/progress.h"
+#include "base/units.h"
 
 namespace spectra::analysis {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/progress.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 #include "base/team.h"
 

@@ -18,7 +18,7 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "base/progress.h"
+#include "base/units.h"
 
 namespace spectra {
 namespace {

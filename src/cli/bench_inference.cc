@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "cli/bench.h"
 #include "cli/command.h"
 

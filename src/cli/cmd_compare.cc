@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/parallel.h"
-#include "base/progress.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/eval.h"
 #include "eval/compare.h"

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "format/gguf.h"
 #include "infer/weights.h"

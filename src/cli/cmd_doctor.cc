@@ -5,8 +5,8 @@
 
 #include "base/bandwidth.h"
 #include "base/error.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "base/version.h"
 #include "cli/command.h"
 #include "kernels/kernels.h"

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
+#include "base/stopwatch.h"
 #include "cli/command.h"
 #include "cli/eval.h"
 #include "eval/evaluate.h"

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "infer/generate.h"
 

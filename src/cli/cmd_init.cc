@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "format/model_directory.h"
 #include "model/quantized_writer.h"

@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
+#include "base/stopwatch.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "model/check_gguf.h"
 #include "model/pack.h"

@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
+#include "base/stopwatch.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "text/bpe_trainer.h"
 #include "text/prepare.h"

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "quantize/job.h"
 

@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/shell.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "suite/crew.h"
 #include "suite/directory.h"

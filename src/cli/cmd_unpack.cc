@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
-#include "base/progress.h"
+#include "base/stopwatch.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "model/pack.h"
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/progress.h"
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/inspect.h"
 #include "format/model_directory.h"

@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 
 namespace spectra::infer {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/progress.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 #include "infer/limits.h"
 #include "infer/text_stream.h"

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/half.h"
-#include "base/progress.h"
 #include "base/system.h"
 #include "lowbit/words.h"
 #include "model/quantized_tensors.h"

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "base/progress.h"
+#include "base/units.h"
 
 namespace spectra::ops {
 

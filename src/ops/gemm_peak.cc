@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/progress.h"
+#include "base/stopwatch.h"
 
 namespace spectra::ops {
 namespace {

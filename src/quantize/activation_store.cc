@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "base/progress.h"
+#include "base/units.h"
 
 namespace spectra::quantize {
 namespace {

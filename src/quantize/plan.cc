@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "format/strict_json.h"
 #include "ops/gemm_peak.h"
 #include "quantize/moments.h"

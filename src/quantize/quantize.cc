@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 #include "base/version.h"
 #include "model/repack.h"

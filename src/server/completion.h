@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/progress.h"
+#include "base/stopwatch.h"
 #include "infer/text_stream.h"
 #include "server/completion_request.h"
 #include "server/http.h"

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "base/progress.h"
+#include "base/stopwatch.h"
 #include "server/http.h"
 #include "server/metrics.h"
 #include "server/scheduler.h"

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/progress.h"
+#include "base/stopwatch.h"
 #include "suite/plan.h"
 #include "train/ranks.h"
 

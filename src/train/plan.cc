@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/progress.h"
 #include "base/system.h"
+#include "base/units.h"
 #include "train/activations.h"
 #include "train/gradient_sum.h"
 #include "train/retention.h"

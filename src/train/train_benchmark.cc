@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 #include "ops/gemm_peak.h"
 #include "ops/timed_backend.h"

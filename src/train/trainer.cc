@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "base/stopwatch.h"
 #include "base/system.h"
 #include "ops/gemm_peak.h"
 #include "train/checkpoint.h"

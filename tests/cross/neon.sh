@@ -29,7 +29,7 @@ compile() {
     -isystem "$googletest/include" "$@" -c "$file" -o "$build/$name.o"
 }
 warnings="-Wall -Wextra -Wconversion -Wshadow -Werror"
-for file in base/error base/log base/progress base/rng base/system lowbit/packed \
+for file in base/error base/log base/progress base/units base/rng base/system lowbit/packed \
   kernels/isa kernels/kernels kernels/scalar kernels/self_test kernels/self_test_inputs; do
   # shellcheck disable=SC2086
   compile "$(basename "$file")" "$source/src/$file.cc" $warnings

@@ -12,8 +12,8 @@
 #include "base/half.h"
 #include "base/hash.h"
 #include "base/parallel.h"
-#include "base/progress.h"
 #include "base/rng.h"
+#include "base/units.h"
 #include "test_data.h"
 
 namespace spectra {
