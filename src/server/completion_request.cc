@@ -145,6 +145,22 @@ void check_lengths(CompletionRequest& r, const ServedModel& model, const char* f
   }
 }
 
+text::RenderedChat render_chat(const nlohmann::json& messages, const ServedModel& model) {
+  try {
+    const std::vector<text::ChatMessage> list = text::read_messages(messages);
+    size_t bytes = 0;
+    for (const text::ChatMessage& message : list) bytes += message.content.size();
+    if (bytes > most_bytes(model))
+      throw ApiError(400, "messages: more text than the context can hold", "messages", "context_length_exceeded");
+    return model.chat.render(list);
+  } catch (const text::MessageError& error) {
+    const std::string field = fmt::format("messages[{}]", error.index());
+    throw ApiError(400, field + ": " + error.what(), field);
+  } catch (const Error& error) {
+    throw ApiError(400, error.what(), "messages");
+  }
+}
+
 }  // namespace
 
 infer::Sampling CompletionRequest::sampling_of(int64_t k) const {
@@ -188,7 +204,7 @@ CompletionRequest read_chat(const Fields& body, const ServedModel& model) {
   if (!logprobs) r.logprobs = -1;
   const nlohmann::json* messages = body.find("messages");
   if (messages == nullptr) body.fail("messages", "is missing");
-  const RenderedChat chat = model.chat.render(*messages, most_bytes(model));
+  const text::RenderedChat chat = render_chat(*messages, model);
   r.prompts = {{encode(chat.text, model, !chat.begins_itself, "messages"), chat.text}};
   r.stops.insert(r.stops.end(), chat.stops.begin(), chat.stops.end());
   const int64_t left = model.context - static_cast<int64_t>(r.prompts[0].ids.size());

@@ -65,7 +65,7 @@ ServedModel::ServedModel(std::string model_name, const fs::path& directory, std:
       max_running(options.max_running),
       engine(model, engine_options(*model, options, context)),
       batcher(engine, {.max_running = max_running, .vocab = tokenizer.vocab_size()}),
-      chat(ChatTemplate::load(directory)),
+      chat(text::ChatTemplate::load(directory)),
       created(seconds_of(directory / "config.json")) {
   infer::check_tokenizer(*model, tokenizer);
 }

@@ -6,7 +6,7 @@
 
 #include "infer/batcher.h"
 #include "infer/engine.h"
-#include "server/chat_template.h"
+#include "text/chat/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace spectra::server {
@@ -27,7 +27,7 @@ struct ServedModel {
   int64_t max_running;  ///< requests that run together
   infer::Engine engine;
   infer::Batcher batcher;
-  ChatTemplate chat;
+  text::ChatTemplate chat;
   int64_t created;  ///< seconds since 1970, of the model's files
 
   /// `model`: DIRECTORY or NAME=DIRECTORY. Throws Error as load_model() does, and where the tokenizer does not belong to it.

@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "server/api_error.h"
 #include "server/completion_request.h"
-#include "server/jinja/template.h"
 #include "server/server.h"
+#include "text/chat/jinja/template.h"
 #include "unit/infer/models.h"
 
 namespace {
@@ -113,10 +113,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         server::read_chat(server::Fields::parse(text), fixture.model());
         break;
       default:
-        server::jinja::Template(text).render({{"messages", {{{"role", "user"}, {"content", "x"}}}}, {"bos_token", "<s>"}});
+        text::jinja::Template(text).render({{"messages", {{{"role", "user"}, {"content", "x"}}}}, {"bos_token", "<s>"}});
     }
   } catch (const server::ApiError&) {
-  } catch (const server::jinja::TemplateError&) {
+  } catch (const text::jinja::TemplateError&) {
   }
   return 0;
 }

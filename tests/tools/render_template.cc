@@ -4,16 +4,16 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
 int main() {
-  using spectra::server::jinja::Json;
+  using spectra::text::jinja::Json;
   for (std::string line; std::getline(std::cin, line);) {
     const Json job = Json::parse(line);
     Json result;
     try {
-      result["text"] = spectra::server::jinja::Template(job["template"]).render(job["variables"]);
-    } catch (const spectra::server::jinja::TemplateError& error) {
+      result["text"] = spectra::text::jinja::Template(job["template"]).render(job["variables"]);
+    } catch (const spectra::text::jinja::TemplateError& error) {
       result["error"] = error.what();
     }
     std::cout << result.dump() << std::endl;

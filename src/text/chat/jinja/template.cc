@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
 #include <nlohmann/json.hpp>
 
-#include "server/jinja/parser.h"
-#include "server/jinja/scope.h"
+#include "text/chat/jinja/parser.h"
+#include "text/chat/jinja/scope.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 Template::Template(const std::string& source) : body_(parse(source)) {}
 
@@ -16,4 +16,4 @@ std::string Template::render(const Json& variables) const {
   return scope.take();
 }
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

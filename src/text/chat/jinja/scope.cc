@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/jinja/scope.h"
+#include "text/chat/jinja/scope.h"
 
 #include <nlohmann/json.hpp>
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 namespace {
 
@@ -63,4 +63,4 @@ Value Scope::made(Json json) {
   return std::make_shared<Json>(std::move(json));
 }
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

@@ -15,18 +15,19 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace spectra::server::jinja {
+#include "base/error.h"
+
+namespace spectra::text::jinja {
 
 using Json = nlohmann::ordered_json;        // undefined: is_discarded()
 using Value = std::shared_ptr<const Json>;  // shared: reading a member of a long list copies nothing
 
-/// What a template did wrong, or refused by raise_exception.
-struct TemplateError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// What a template did wrong, or refused by raise_exception (exit 3).
+struct TemplateError : Error {
+  explicit TemplateError(const std::string& message) : Error(Exit::kBadInput, message) {}
 };
 
 class Scope;
@@ -43,4 +44,4 @@ class Template {
   std::vector<Write> body_;
 };
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

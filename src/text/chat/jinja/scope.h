@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 class Scope {
  public:
@@ -37,4 +37,4 @@ class Scope {
   size_t steps_ = 0;
 };
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/jinja/lexer.h"
+#include "text/chat/jinja/lexer.h"
 
 #include <fmt/format.h>
 
@@ -9,9 +9,9 @@
 #include <string_view>
 #include <utility>
 
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 namespace {
 
 constexpr std::array<std::string_view, 5> kTwoSigns = {"==", "!=", "<=", ">=", "//"};
@@ -161,4 +161,4 @@ class Scanner {
 
 std::vector<Lexeme> scan(const std::string& source) { return Scanner(source).run(); }
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

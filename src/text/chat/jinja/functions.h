@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 using Arguments = std::vector<Json>;
 
@@ -32,4 +32,4 @@ Value member(const Value& value, const Json& index);
 /// value[begin:end:step]; undefined bounds are open.
 Json slice(const Json& value, const Json& begin, const Json& end, const Json& step);
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

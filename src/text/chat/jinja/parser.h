@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 /// Throws TemplateError with the line.
 std::vector<Write> parse(const std::string& source);
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/jinja/expression.h"
+#include "text/chat/jinja/expression.h"
 
 #include <fmt/format.h>
 
@@ -8,14 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "server/jinja/functions.h"
+#include "text/chat/jinja/functions.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 namespace {
 
 constexpr int kMaxDepth = 100;
 constexpr int kMaxTerms = 1000;  // of a tag: a chain of operators is evaluated by recursion
-
 
 Expression constant(Json value) {
   return [shared = Value(std::make_shared<Json>(std::move(value)))](Scope&) { return shared; };
@@ -329,4 +328,4 @@ std::vector<Expression> ExpressionParser::arguments(std::vector<std::pair<std::s
   return result;
 }
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

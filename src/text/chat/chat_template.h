@@ -3,17 +3,17 @@
 // Messages of a chat as one prompt: by the Jinja template of chat_template.jinja or tokenizer_config.json, or plainly for base
 // models, which have none.
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "text/chat/messages.h"
 
-namespace spectra::server {
+namespace spectra::text {
 
 struct RenderedChat {
   std::string text;
-  std::vector<std::string> stops;  ///< beside the request's own
+  std::vector<std::string> stops;  ///< texts that the answer ends before
   bool begins_itself = false;      ///< no BOS is to be added
 };
 
@@ -28,12 +28,11 @@ class ChatTemplate {
 
   bool plain() const { return template_ == nullptr && unsupported_.empty(); }
 
-  /// `messages`: [{"role": "system" | "user" | "assistant" | ..., "content": "..." or [{"type": "text", "text": "..."}]}]. Throws
-  /// ApiError (400) naming the message that is wrong, or what the template refuses, and where contents exceed `most_bytes`.
+  /// Throws MessageError, or Error where the template refuses the messages or could not be read.
   ///
   /// Without a template: each system message and a blank line, each other one as "User: ..." or "Assistant: ..." and a blank line,
   /// then "Assistant:". The text ends before the next "\n\nUser:".
-  RenderedChat render(const nlohmann::json& messages, size_t most_bytes) const;
+  RenderedChat render(const std::vector<ChatMessage>& messages) const;
 
  private:
   std::shared_ptr<const jinja::Template> template_;
@@ -41,4 +40,4 @@ class ChatTemplate {
   std::string unsupported_;  // why there is no template_ though the model has one
 };
 
-}  // namespace spectra::server
+}  // namespace spectra::text

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/jinja/functions.h"
+#include "text/chat/jinja/functions.h"
 
 #include <fmt/format.h>
 
@@ -11,11 +11,10 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 namespace {
 
 constexpr int64_t kMostItems = 100000;
-
 
 const std::string& string_of(const Json& value, const char* who) {
   if (!value.is_string()) throw TemplateError(fmt::format("{} needs a string, not {}", who, value.type_name()));
@@ -378,4 +377,4 @@ Json slice(const Json& value, const Json& begin, const Json& end, const Json& st
   return value.is_array() ? list : Json(text);
 }
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

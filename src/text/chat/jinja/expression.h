@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "server/jinja/lexer.h"
-#include "server/jinja/scope.h"
+#include "text/chat/jinja/lexer.h"
+#include "text/chat/jinja/scope.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 using Expression = std::function<Value(Scope&)>;
 
@@ -58,4 +58,4 @@ class ExpressionParser {
   int depth_ = 0, terms_ = 0;
 };
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

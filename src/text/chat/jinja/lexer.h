@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 
 enum class Kind { kText, kBegin, kEnd, kName, kString, kNumber, kSign };
 
@@ -18,4 +18,4 @@ struct Lexeme {
 /// Throws TemplateError.
 std::vector<Lexeme> scan(const std::string& source);
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

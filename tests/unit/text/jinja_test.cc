@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "server/jinja/template.h"
+#include "text/chat/jinja/template.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 namespace {
 
 std::string render(const std::string& source, const Json& variables = Json::object()) { return Template(source).render(variables); }
@@ -127,4 +127,4 @@ TEST(Jinja, RunsAreBounded) {
 }
 
 }  // namespace
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja

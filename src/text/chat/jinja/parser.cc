@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/jinja/parser.h"
+#include "text/chat/jinja/parser.h"
 
 #include <fmt/format.h>
 
@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "server/jinja/expression.h"
-#include "server/jinja/functions.h"
+#include "text/chat/jinja/expression.h"
+#include "text/chat/jinja/functions.h"
 
-namespace spectra::server::jinja {
+namespace spectra::text::jinja {
 namespace {
 
 using Body = std::vector<Write>;
@@ -215,4 +215,4 @@ class Parser {
 
 std::vector<Write> parse(const std::string& source) { return Parser(source).all(); }
 
-}  // namespace spectra::server::jinja
+}  // namespace spectra::text::jinja
