@@ -1,5 +1,5 @@
 # cmake -DOUT=FILE.cc -DFOLDER=DIR -P embed_report.cmake: the report's style and script as raw strings, in parts that every compiler takes.
-set(source "// Made from src/analysis/page by cmake/embed_report.cmake.\n#include \"analysis/page.h\"\n\nnamespace spectra::analysis {\n\n")
+set(source "// Made from src/analysis/report/page by cmake/embed_report.cmake.\n#include \"analysis/report/page.h\"\n\nnamespace spectra::analysis {\n\n")
 foreach(entry "chart_style|chart.css" "page_style|report.css" "page_script|report.js")
   string(REPLACE "|" ";" parts "${entry}")
   list(GET parts 0 name)

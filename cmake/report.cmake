@@ -1,5 +1,5 @@
-# Style and script of the report, src/analysis/page/*, as a source file in the build folder.
-set(report_folder ${CMAKE_SOURCE_DIR}/src/analysis/page)
+# Style and script of the report, src/analysis/report/page/*, as a source file in the build folder.
+set(report_folder ${CMAKE_SOURCE_DIR}/src/analysis/report/page)
 set(report_source ${CMAKE_BINARY_DIR}/report_page.cc)
 set(report_files chart.css report.css report.js)
 list(TRANSFORM report_files PREPEND ${report_folder}/ OUTPUT_VARIABLE report_paths)

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "analysis/student_t.h"
+#include "analysis/fit/student_t.h"
 
 namespace spectra::analysis {
 std::string kind_name(const Kind& kind) {

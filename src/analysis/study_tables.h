@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/chart.h"
+#include "analysis/chart/chart.h"
 #include "analysis/study.h"
 
 namespace spectra::analysis {

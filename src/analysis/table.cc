@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "analysis/chart.h"
-#include "analysis/chart_axes.h"
+#include "analysis/chart/axes.h"
+#include "analysis/chart/chart.h"
 
 namespace spectra::analysis {
 namespace {

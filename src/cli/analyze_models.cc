@@ -6,8 +6,8 @@
 #include <map>
 #include <memory>
 
-#include "analysis/connections.h"
-#include "analysis/histogram.h"
+#include "analysis/weights/connections.h"
+#include "analysis/weights/histogram.h"
 #include "base/error.h"
 #include "cli/analyze.h"
 #include "model/weight_statistics.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scaling laws of the kinds of models, the gaps between them, and laws of parameters and tokens.
-#include "analysis/scaling_law.h"
+#include "analysis/fit/scaling_law.h"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,8 @@
 #include <cmath>
 #include <set>
 
+#include "analysis/fit/scaling_gaps.h"
 #include "analysis/model_points.h"
-#include "analysis/scaling_gaps.h"
 #include "base/error.h"
 #include "cli/analyze.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <thread>
 
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/shell.h"

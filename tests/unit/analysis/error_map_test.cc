@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/error_map.h"
+#include "analysis/weights/error_map.h"
 
 #include <gtest/gtest.h>
 

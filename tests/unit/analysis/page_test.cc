@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/page.h"
+#include "analysis/report/page.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "analysis/chart_axes.h"
-#include "analysis/report.h"
+#include "analysis/chart/axes.h"
+#include "analysis/report/report.h"
 #include "base/error.h"
 #include "study_example.h"
 #include "test_data.h"

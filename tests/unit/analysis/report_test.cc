@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "analysis/chart.h"
-#include "analysis/chart_axes.h"
+#include "analysis/chart/axes.h"
+#include "analysis/chart/chart.h"
 #include "base/error.h"
 #include "format/safetensors.h"
 #include "test_data.h"

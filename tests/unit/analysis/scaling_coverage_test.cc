@@ -5,9 +5,9 @@
 
 #include <cmath>
 
+#include "analysis/fit/scaling_gaps.h"
+#include "analysis/fit/scaling_law.h"
 #include "analysis/paper.h"
-#include "analysis/scaling_gaps.h"
-#include "analysis/scaling_law.h"
 #include "base/rng.h"
 
 namespace spectra::analysis {

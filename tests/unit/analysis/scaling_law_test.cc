@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/scaling_law.h"
+#include "analysis/fit/scaling_law.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "analysis/fit/scaling_gaps.h"
+#include "analysis/fit/student_t.h"
 #include "analysis/paper.h"
-#include "analysis/scaling_gaps.h"
-#include "analysis/student_t.h"
 #include "base/error.h"
 #include "base/rng.h"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "analysis/report_sections.h"
+#include "analysis/report/sections.h"
 #include "analysis/study_tables.h"
 #include "base/error.h"
 #include "study_example.h"

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "analysis/connections.h"
-#include "analysis/histogram.h"
+#include "analysis/weights/connections.h"
+#include "analysis/weights/histogram.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "test_data.h"
