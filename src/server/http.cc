@@ -32,77 +32,6 @@ std::string header(MHD_Connection* connection, const char* name) {
 
 }  // namespace
 
-void Exchange::wake() {
-  if (!suspended_) return;
-  suspended_ = false;
-  MHD_resume_connection(connection_);
-}
-
-void Exchange::reply(int status, std::string body, Headers headers) {
-  const std::lock_guard lock(mutex_);
-  if (begun_ || gone_) return;
-  begun_ = ended_ = true;
-  status_ = status;
-  headers_ = std::move(headers);
-  pending_ = std::move(body);
-  wake();
-}
-
-void Exchange::begin(Headers headers) {
-  const std::lock_guard lock(mutex_);
-  if (begun_ || gone_) return;
-  begun_ = streamed_ = true;
-  status_ = MHD_HTTP_OK;
-  headers_ = std::move(headers);
-  wake();
-}
-
-void Exchange::write(std::string_view piece) {
-  if (append(piece)) leave();
-}
-
-/// True where the client leaves too much unread.
-bool Exchange::append(std::string_view piece) {
-  const std::lock_guard lock(mutex_);
-  if (!streamed_ || ended_ || gone_) return false;
-  pending_.append(piece);
-  if (pending_.size() - taken_ > most_unread_) return true;
-  wake();
-  return false;
-}
-
-void Exchange::end() {
-  const std::lock_guard lock(mutex_);
-  if (!streamed_ || gone_) return;
-  ended_ = true;
-  wake();
-}
-
-void Exchange::on_disconnect(std::function<void()> call) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!gone_) {
-      left_ = std::move(call);
-      return;
-    }
-  }
-  call();
-}
-
-void Exchange::leave() {
-  std::function<void()> call;
-  {
-    const std::lock_guard lock(mutex_);
-    gone_ = true;
-    if (!ended_) call = std::move(left_);
-    left_ = nullptr;
-    std::string().swap(pending_);
-    taken_ = 0;
-    wake();
-  }
-  if (call) call();
-}
-
 struct HttpServer::Impl {
   HttpLimits limits;
   Handler handler;
@@ -121,16 +50,14 @@ struct HttpServer::Impl {
 
   explicit Impl(const HttpLimits& l) : limits(l), watcher(l.request_time) {}
 
-  /// Lets libmicrohttpd forget the connection until wake(). Under the exchange's lock.
+  /// Waits for wake(), or for the client to leave. Under the exchange's lock.
   void suspend(const Handle& exchange) {
-    exchange->suspended_ = true;
-    MHD_suspend_connection(exchange->connection_);
-    if (std::exchange(exchange->watched_, true)) return;
+    if (!exchange->suspend()) return;
     watcher.watch(socket_of(exchange->connection_), [weak = std::weak_ptr(exchange)] {
       if (const Handle e = weak.lock()) e->leave();
     });
     if (!closing) return;  // else nobody may wake it: either the watcher's leave_all() came after watch(), or this sees it
-    exchange->gone_ = true;
+    exchange->enter(Exchange::State::kGone);
     exchange->wake();
   }
 
@@ -152,21 +79,10 @@ struct HttpServer::Impl {
       *size = 0;
       return MHD_YES;
     }
-    if (!std::exchange(exchange->dispatched_, true)) {
-      watcher.answering(socket_of(connection));
-      exchange->since_ = std::chrono::steady_clock::now();
-      ++open;
-      if (exchange->crowded_)
-        exchange->reply(503, error_json(ApiError(503, "too many requests are being sent at once", "", "busy")),
-                        {{"Content-Type", "application/json"}, {"Retry-After", "1"}});
-      else
-        handler(exchange);
-      drop_body(*exchange);
-    }
+    if (!exchange->complete_) dispatch(exchange);
     {
       const std::lock_guard lock(exchange->mutex_);
-      if (exchange->gone_) return MHD_NO;
-      if (!exchange->begun_) {
+      if (exchange->state_ == Exchange::State::kOpen) {
         suspend(exchange);
         return MHD_YES;
       }
@@ -174,10 +90,29 @@ struct HttpServer::Impl {
     return answer(exchange);
   }
 
+  /// The request is complete.
+  void dispatch(const Handle& exchange) {
+    watcher.answering(socket_of(exchange->connection_));
+    exchange->complete_ = std::chrono::steady_clock::now();
+    ++open;
+    {
+      const std::lock_guard lock(exchange->mutex_);
+      exchange->enter(Exchange::State::kOpen);
+    }
+    if (exchange->body_ == Exchange::Body::kNoRoom)
+      exchange->reply(503, error_json(ApiError(503, "too many requests are being sent at once", "", "busy")),
+                      {{"Content-Type", "application/json"}, {"Retry-After", "1"}});
+    else
+      handler(exchange);
+    drop_body(*exchange);
+  }
+
   void keep(Exchange& exchange, std::string_view data) {
-    if (!exchange.wanted_ || exchange.crowded_) return;
-    exchange.crowded_ = body_bytes + data.size() > limits.all_body_bytes;
-    if (exchange.crowded_) return drop_body(exchange);
+    if (exchange.body_ != Exchange::Body::kKept) return;
+    if (body_bytes + data.size() > limits.all_body_bytes) {
+      exchange.body_ = Exchange::Body::kNoRoom;
+      return drop_body(exchange);
+    }
     body_bytes += data.size();
     exchange.request_.body.append(data);
   }
@@ -203,7 +138,7 @@ struct HttpServer::Impl {
       answered(request, MHD_HTTP_CONTENT_TOO_LARGE, 0);
       return refuse(connection);
     }
-    exchange->wanted_ = !wants_body || wants_body(request);
+    if (wants_body && !wants_body(request)) exchange->body_ = Exchange::Body::kUnwanted;
     *state = new Handle(std::move(exchange));
     return MHD_YES;
   }
@@ -219,19 +154,22 @@ struct HttpServer::Impl {
     return result;
   }
 
+  /// What libmicrohttpd is to send; null where there is nothing more to say.
+  MHD_Response* response_of(const Handle& exchange) {
+    const std::lock_guard lock(exchange->mutex_);
+    if (exchange->state_ == Exchange::State::kGone) return nullptr;
+    if (exchange->state_ != Exchange::State::kReplied) {
+      constexpr size_t kBlock = 16 << 10;
+      return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlock, read, new Reader{*this, exchange},
+                                               [](void* reader) { delete static_cast<Reader*>(reader); });
+    }
+    const std::string text = std::exchange(exchange->pending_, "");
+    return MHD_create_response_from_buffer(text.size(), const_cast<char*>(text.data()), MHD_RESPMEM_MUST_COPY);
+  }
+
   /// Hands over what has begun. Without the exchange's lock: libmicrohttpd holds its own when it calls read(), which takes it.
   MHD_Result answer(const Handle& exchange) {
-    MHD_Response* response = nullptr;
-    if (exchange->streamed_) {
-      constexpr size_t kBlock = 16 << 10;
-      response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlock, read, new Reader{*this, exchange},
-                                                   [](void* reader) { delete static_cast<Reader*>(reader); });
-    } else {
-      const std::lock_guard lock(exchange->mutex_);
-      if (exchange->gone_) return MHD_NO;  // and its text with it
-      response = MHD_create_response_from_buffer(exchange->pending_.size(), exchange->pending_.data(), MHD_RESPMEM_MUST_COPY);
-      std::string().swap(exchange->pending_);
-    }
+    MHD_Response* const response = response_of(exchange);
     if (response == nullptr) return MHD_NO;
     for (const auto& [name, value] : exchange->headers_) MHD_add_response_header(response, name.c_str(), value.c_str());
     const MHD_Result result = MHD_queue_response(exchange->connection_, static_cast<unsigned>(exchange->status_), response);
@@ -248,9 +186,9 @@ struct HttpServer::Impl {
     const Reader& reader = *static_cast<Reader*>(state);
     Exchange& e = *reader.exchange;
     const std::lock_guard lock(e.mutex_);
-    if (e.gone_) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (e.state_ == Exchange::State::kGone) return MHD_CONTENT_READER_END_WITH_ERROR;
     if (e.pending_.empty()) {
-      if (e.ended_) return MHD_CONTENT_READER_END_OF_STREAM;
+      if (e.state_ == Exchange::State::kStreamed) return MHD_CONTENT_READER_END_OF_STREAM;
       reader.server.suspend(reader.exchange);
       return 0;
     }
@@ -271,14 +209,15 @@ struct HttpServer::Impl {
     int status = 0;
     {
       const std::lock_guard lock(e.mutex_);
-      e.suspended_ = false;
-      if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && e.ended_) status = e.status_;
+      if (e.wait_ == Exchange::Wait::kSuspended) e.wait_ = Exchange::Wait::kOver;
+      if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK) status = e.status_;
     }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - e.since_;
-    impl.answered(e.request_, status, e.dispatched_ ? seconds.count() : 0);
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> seconds = now - e.complete_.value_or(now);
+    impl.answered(e.request_, status, seconds.count());
     e.leave();
     impl.drop_body(e);
-    if (e.dispatched_) --impl.open;
+    if (e.complete_) --impl.open;
   }
 
   static void on_connection(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {

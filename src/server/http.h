@@ -4,71 +4,15 @@
 // nothing of what is served. libmicrohttpd parses headers within a fixed memory a connection (431 beyond it), answers
 // "Expect: 100-continue", and asks for a streamed body only when its socket takes more.
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <string_view>
 
-struct MHD_Connection;
+#include "server/exchange.h"
 
 namespace spectra::server {
-
-struct HttpRequest {
-  std::string method, path;    ///< path without the query
-  std::string authorization;   ///< header; "" = none
-  std::string origin;          ///< header; "" = none
-  std::string host;            ///< header
-  std::string wanted_headers;  ///< header Access-Control-Request-Headers; "" = none
-  std::string body;            ///< until the handler returns
-};
-
-using Headers = std::map<std::string, std::string>;
-
-/// One request and its answer. Answered from any thread, at any time: reply(), or begin() and then any number of write() and one
-/// end(). Calls after the client left do nothing.
-class Exchange {
- public:
-  const HttpRequest& request() const { return request_; }
-
-  void reply(int status, std::string body, Headers headers);
-  /// Begins an answer of unknown length with status 200.
-  void begin(Headers headers);
-  void write(std::string_view piece);
-  void end();
-
-  /// Called once, from another thread, when the client left before the answer was complete; at once where it has left already.
-  void on_disconnect(std::function<void()> call);
-
- private:
-  friend class HttpServer;
-
-  bool append(std::string_view piece);
-  void wake();   // under the lock
-  void leave();  // the client left
-
-  HttpRequest request_;
-  std::mutex mutex_;  // of what follows
-  MHD_Connection* connection_ = nullptr;
-  bool dispatched_ = false;  // the handler has seen it
-  bool suspended_ = false;   // libmicrohttpd waits for wake()
-  bool watched_ = false;
-  bool wanted_ = true;                  // its body
-  bool crowded_ = false;                // its body found no room
-  bool gone_ = false;                   // the client left
-  bool begun_ = false, ended_ = false;  // the answer
-  bool streamed_ = false;               // this, the status and the headers do not change once it has begun
-  int status_ = 0;
-  Headers headers_;
-  std::chrono::steady_clock::time_point since_;
-  std::string pending_;  // of the body, not yet taken
-  size_t taken_ = 0;     // bytes of pending_
-  size_t most_unread_ = 0;
-  size_t received_ = 0;  // bytes of the body
-  std::function<void()> left_;
-};
 
 struct HttpLimits {
   size_t header_bytes = 32 << 10;     ///< memory of a connection
