@@ -16,7 +16,7 @@
 #include "server/completion_request.h"
 #include "server/server.h"
 #include "text/chat/jinja/template.h"
-#include "unit/infer/models.h"
+#include "unit/server/byte_model.h"
 
 namespace {
 
@@ -27,10 +27,7 @@ class Fixture {
  public:
   Fixture() {
     set_quiet(true);
-    model::Config config = test::small_config(model::Family::kTernary);
-    config.vocab = 300;
-    test::write_packed(test::random_model(config, 2, 1), directory_ / "model", lowbit::Format::kTern2);
-    write_file(directory_ / "model/tokenizer.json", tokenizer_json());
+    test::write_byte_model(directory_ / "model");
     served_ = std::make_unique<server::ServedModel>((directory_ / "model").string(), server::ModelOptions());
     std::vector<std::unique_ptr<server::ServedModel>> models;
     models.push_back(std::make_unique<server::ServedModel>((directory_ / "model").string(), server::ModelOptions()));
@@ -60,34 +57,6 @@ class Fixture {
   }
 
  private:
-  /// Byte-level BPE without merges: a token a byte, and an end of text.
-  static std::string tokenizer_json() {
-    nlohmann::json vocab;
-    int id = 0;
-    for (int byte = 0, extra = 256; byte < 256;
-         ++byte) {  // printable bytes stand for themselves, others for code points from 256 on
-      const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-      const int point = printable ? byte : extra++;
-      const std::string utf8 = point < 128
-                                   ? std::string(1, static_cast<char>(point))
-                                   : std::string{static_cast<char>(0xc0 | (point >> 6)), static_cast<char>(0x80 | (point & 63))};
-      vocab[utf8] = id++;
-    }
-    const nlohmann::json json = {
-        {"added_tokens",
-         {{{"id", 256},
-           {"content", "<|endoftext|>"},
-           {"special", true},
-           {"normalized", false},
-           {"single_word", false},
-           {"lstrip", false},
-           {"rstrip", false}}}},
-        {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}}},
-        {"decoder", {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}},
-        {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
-    return json.dump();
-  }
-
   test::TemporaryDirectory directory_;
   std::unique_ptr<server::ServedModel> served_;
   std::unique_ptr<server::Server> server_;

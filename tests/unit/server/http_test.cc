@@ -1,47 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "http_client.h"
 
 namespace spectra::server {
 namespace {
 
-/// A connection that sends `text` and reads until the server closes it.
-class Client {
- public:
-  Client(int port, const std::string& text) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-    EXPECT_EQ(::send(socket_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
-  }
-  ~Client() { ::close(socket_); }
-  void end() const { ::shutdown(socket_, SHUT_WR); }
-  std::string read() const {
-    std::string all;
-    char buffer[4096];
-    for (ssize_t count; (count = ::recv(socket_, buffer, sizeof(buffer), 0)) > 0;) all.append(buffer, static_cast<size_t>(count));
-    return all;
-  }
-
- private:
-  int socket_;
-};
+using test::body_of;
+using test::Client;
 
 std::string request(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"; }
-std::string body_of(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
 void ignore(const HttpRequest&, int, double) {}
 
 TEST(Http, AnswersFromOtherThreads) {
