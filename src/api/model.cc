@@ -8,29 +8,29 @@
 namespace spectra::api {
 namespace {
 
-infer::Activations activations_of(int32_t wanted, const infer::Model& model) {
+infer::ActivationType activations_of(int32_t wanted, const infer::Model& model) {
   switch (wanted) {
     case SPECTRA_ACTIVATIONS_AUTO:
-      return model.packed() ? infer::Activations::kInt8 : infer::Activations::kFp32;
+      return model.packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32;
     case SPECTRA_ACTIVATIONS_FP32:
-      return infer::Activations::kFp32;
+      return infer::ActivationType::kFp32;
     case SPECTRA_ACTIVATIONS_BF16:
-      return infer::Activations::kBf16;
+      return infer::ActivationType::kBf16;
     case SPECTRA_ACTIVATIONS_INT8:
-      return infer::Activations::kInt8;
+      return infer::ActivationType::kInt8;
     default:
       throw Error(Exit::kUsage, fmt::format("activations {} is unknown", wanted),
                   "allowed: SPECTRA_ACTIVATIONS_AUTO, _FP32, _BF16, _INT8");
   }
 }
 
-int32_t number_of(infer::Activations activations) {
+int32_t number_of(infer::ActivationType activations) {
   switch (activations) {
-    case infer::Activations::kFp32:
+    case infer::ActivationType::kFp32:
       return SPECTRA_ACTIVATIONS_FP32;
-    case infer::Activations::kBf16:
+    case infer::ActivationType::kBf16:
       return SPECTRA_ACTIVATIONS_BF16;
-    case infer::Activations::kInt8:
+    case infer::ActivationType::kInt8:
       return SPECTRA_ACTIVATIONS_INT8;
   }
   return SPECTRA_ACTIVATIONS_AUTO;

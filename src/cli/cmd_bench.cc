@@ -36,8 +36,8 @@ void run_inference(Options options) {
   if (o.prompt < 0 || o.generate < 0 || o.runs < 1 || o.batch < 1)
     throw Error(Exit::kUsage, "a number is out of range", "--prompt and --generate: at least 0, --runs and --batch: at least 1");
   o.engine.activations = options.activations != "auto" ? infer::activations_from_name(options.activations)
-                         : is_packed(options.model)    ? infer::Activations::kInt8
-                                                       : infer::Activations::kFp32;
+                         : is_packed(options.model)    ? infer::ActivationType::kInt8
+                                                       : infer::ActivationType::kFp32;
   o.engine.kv_type = options.kv != "auto" ? infer::kv_type_from_name(options.kv) : infer::default_kv_type(o.engine.activations);
   o.load.int8_head = options.head == "int8";
   o.threads = thread_counts();

@@ -41,7 +41,7 @@ Cost cost_of(const std::string& path, const infer::Engine& engine, int64_t decod
   options.runs = 3;
   options.bandwidth = false;
   options.threads = {compute_threads()};
-  options.engine.activations = engine.model().packed() ? infer::Activations::kInt8 : infer::Activations::kFp32;
+  options.engine.activations = engine.model().packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32;
   const infer::Benchmark measured = infer::benchmark_inference(path, options);
   cost.linear_bytes = measured.linear_bytes;
   cost.bits_per_linear_weight =

@@ -94,9 +94,9 @@ void report(const infer::Generated& g, const Arguments& a, const infer::Engine& 
 }
 
 /// "auto" and the three names.
-infer::Activations activations_of(const std::string& name, const infer::Model& model) {
+infer::ActivationType activations_of(const std::string& name, const infer::Model& model) {
   if (name != "auto") return infer::activations_from_name(name);
-  return model.packed() ? infer::Activations::kInt8 : infer::Activations::kFp32;
+  return model.packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32;
 }
 
 /// Null without --draft.
@@ -111,7 +111,7 @@ std::unique_ptr<infer::Engine> load_draft(const Arguments& a, const text::Tokeni
 void run(const Arguments& a) {
   infer::GenerateOptions options = options_of(a);
   const auto model = infer::load_model(a.model, load_options(a));
-  const infer::Activations activations = activations_of(a.activations, *model);
+  const infer::ActivationType activations = activations_of(a.activations, *model);
   infer::EngineOptions engine_options{.activations = activations, .kv_bytes = kv_bytes(a)};
   if (a.kv != "auto") engine_options.kv_type = infer::kv_type_from_name(a.kv);
   infer::Engine engine(model, engine_options);

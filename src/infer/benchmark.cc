@@ -113,13 +113,13 @@ double peak(kernels::Busy busy, int threads) {
   return best;
 }
 
-kernels::Busy busy_of(const kernels::Kernels& k, Activations activations) {
+kernels::Busy busy_of(const kernels::Kernels& k, ActivationType activations) {
   switch (activations) {
-    case Activations::kFp32:
+    case ActivationType::kFp32:
       return k.busy_f32;
-    case Activations::kBf16:
+    case ActivationType::kBf16:
       return k.busy_bf16 != nullptr ? k.busy_bf16 : k.busy_f32;
-    case Activations::kInt8:
+    case ActivationType::kInt8:
       return k.busy_i8;
   }
   return nullptr;

@@ -16,7 +16,7 @@ uint64_t whole_context(const model::Config& config, KvType type) {
 
 }  // namespace
 
-KvType default_kv_type(Activations activations) { return activations == Activations::kFp32 ? KvType::kFp32 : KvType::kFp16; }
+KvType default_kv_type(ActivationType activations) { return activations == ActivationType::kFp32 ? KvType::kFp32 : KvType::kFp16; }
 
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
     : model_(std::move(model)),
@@ -24,7 +24,7 @@ Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
       kernels_(options.kernels != nullptr ? *options.kernels : kernels::kernels()),
       kv_type_(options.kv_type.value_or(default_kv_type(activations_))),
       kv_(model_->config, kv_type_, options.kv_bytes > 0 ? options.kv_bytes : whole_context(model_->config, kv_type_)) {
-  if (activations_ == Activations::kInt8 && !model_->packed())
+  if (activations_ == ActivationType::kInt8 && !model_->packed())
     throw bad_input(fmt::format("{}: int8 activations need packed weights, and this model is not packed", model_->path.string()),
                     "pack it with `spectra pack`, or use --activations fp32");
 }

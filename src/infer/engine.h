@@ -19,10 +19,10 @@
 namespace spectra::infer {
 
 /// fp32 with fp32 activations, fp16 otherwise.
-KvType default_kv_type(Activations activations);
+KvType default_kv_type(ActivationType activations);
 
 struct EngineOptions {
-  Activations activations = Activations::kFp32;
+  ActivationType activations = ActivationType::kFp32;
   const kernels::Kernels* kernels = nullptr;  ///< null = kernels::kernels()
   std::optional<KvType> kv_type = {};         ///< default_kv_type(activations)
   uint64_t kv_bytes = 0;  ///< memory for keys and values of all sequences; 0 = one sequence of the whole context
@@ -37,7 +37,7 @@ class Engine {
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
 
   const Model& model() const { return *model_; }
-  Activations activations() const { return activations_; }
+  ActivationType activations() const { return activations_; }
   int64_t context() const { return model_->config.max_position; }
 
   int32_t open_sequence();
@@ -65,7 +65,7 @@ class Engine {
   void find_runs(const Batch& batch);
 
   std::shared_ptr<const Model> model_;
-  Activations activations_;
+  ActivationType activations_;
   const kernels::Kernels& kernels_;
   KvType kv_type_;
   Observer observer_;

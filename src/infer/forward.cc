@@ -28,7 +28,7 @@ void compute_angles(const model::Config& c, int32_t position, float* cos, float*
 
 }  // namespace
 
-void ForwardState::reserve(const Model& model, Activations activations, int64_t tokens, int64_t longest, int threads) {
+void ForwardState::reserve(const Model& model, ActivationType activations, int64_t tokens, int64_t longest, int threads) {
   const model::Config& c = model.config;
   const int64_t n = std::max({tokens, static_cast<int64_t>(std::min(wanted.size(), kHeadRows)), int64_t{threads}});
   grow(cos, n, c.head_dim() / 2);
@@ -44,7 +44,7 @@ void ForwardState::reserve(const Model& model, Activations activations, int64_t 
 }
 
 ForwardPass::ForwardPass(Team& team, const Model& model, const Batch& batch, ForwardState& state, KvStore& kv, KvType kv_type,
-                         Activations activations, const kernels::Kernels& kernels, const Observer& observer)
+                         ActivationType activations, const kernels::Kernels& kernels, const Observer& observer)
     : team_(team),
       model_(model),
       config_(model.config),
@@ -196,7 +196,7 @@ void ForwardPass::head_rows(size_t begin, size_t end, Output& output) {
                 s_.update.data() + i * config_.hidden);
   if (rows == 1) team_.barrier();
   rows_.set(rmsnorm(s_.update, model_.final_norm, rows), rows, config_.hidden,
-            model_.head.packed() ? Activations::kInt8 : Activations::kFp32);
+            model_.head.packed() ? ActivationType::kInt8 : ActivationType::kFp32);
   rows_.multiply({{&model_.head, s_.logits.data()}});
   team_.barrier();
   if (!batch_.targets.empty())

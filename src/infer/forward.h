@@ -40,13 +40,13 @@ struct ForwardState {
   std::exception_ptr failure;  ///< what the observer threw
 
   /// For `batch`, whose positions end below `longest`.
-  void reserve(const Model& model, Activations activations, int64_t tokens, int64_t longest, int threads);
+  void reserve(const Model& model, ActivationType activations, int64_t tokens, int64_t longest, int threads);
 };
 
 class ForwardPass {
  public:
   ForwardPass(Team& team, const Model& model, const Batch& batch, ForwardState& state, KvStore& kv, KvType kv_type,
-              Activations activations, const kernels::Kernels& kernels, const Observer& observer);
+              ActivationType activations, const kernels::Kernels& kernels, const Observer& observer);
   void run(Output& output);
 
  private:

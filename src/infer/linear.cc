@@ -47,25 +47,25 @@ void grow(auto& buffer, int64_t size) {
 
 }  // namespace
 
-const char* activations_name(Activations activations) {
+const char* activations_name(ActivationType activations) {
   switch (activations) {
-    case Activations::kFp32:
+    case ActivationType::kFp32:
       return "fp32";
-    case Activations::kBf16:
+    case ActivationType::kBf16:
       return "bf16";
-    case Activations::kInt8:
+    case ActivationType::kInt8:
       return "int8";
   }
   return "?";
 }
 
-Activations activations_from_name(const std::string& name) {
-  for (const Activations a : {Activations::kFp32, Activations::kBf16, Activations::kInt8})
+ActivationType activations_from_name(const std::string& name) {
+  for (const ActivationType a : {ActivationType::kFp32, ActivationType::kBf16, ActivationType::kInt8})
     if (name == activations_name(a)) return a;
   throw Error(Exit::kUsage, fmt::format("--activations {} is unknown", name), "allowed: fp32, bf16, int8");
 }
 
-void LinearBuffers::reserve(const Model& model, Activations mode, int64_t tokens, int threads) {
+void LinearBuffers::reserve(const Model& model, ActivationType mode, int64_t tokens, int threads) {
   tokens = std::max<int64_t>(tokens, threads);
   int64_t cols = 0, padded = 0, segments = 1;
   const auto see = [&](const Linear& w) {
@@ -79,11 +79,11 @@ void LinearBuffers::reserve(const Model& model, Activations mode, int64_t tokens
   for (const Layer& l : model.layers)
     for (const Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) see(*w);
   see(model.head);
-  if (mode == Activations::kBf16) {
+  if (mode == ActivationType::kBf16) {
     grow(bf16_values, tokens * padded);
     grow(widened, tokens * cols);
   }
-  if (mode == Activations::kInt8 || model.head.packed()) {
+  if (mode == ActivationType::kInt8 || model.head.packed()) {
     grow(int8_values, tokens * padded);
     grow(int8_scales, tokens);
     grow(int8_sums, tokens * segments);
@@ -94,7 +94,7 @@ void LinearBuffers::reserve(const Model& model, Activations mode, int64_t tokens
   for (auto& one : parts) grow(one, lowbit::kTileRows * tokens);
 }
 
-void Rows::set(const float* x, int64_t count, int64_t cols, Activations mode) {
+void Rows::set(const float* x, int64_t count, int64_t cols, ActivationType mode) {
   x_ = x;
   count_ = count;
   cols_ = cols;
@@ -103,14 +103,14 @@ void Rows::set(const float* x, int64_t count, int64_t cols, Activations mode) {
 }
 
 bool Rows::rounded_for(const Linear& w) const {
-  if (rows_mode_ == Activations::kFp32) return like_ != nullptr;
+  if (rows_mode_ == ActivationType::kFp32) return like_ != nullptr;
   return like_ != nullptr && same_form(w, *like_);
 }
 
 /// Each thread rounds the rows that it made; then all can read them.
 void Rows::round(const Linear& w) {
   const PackedLinear* packed = packed_of(w);
-  const bool rounds = rows_mode_ != Activations::kFp32;
+  const bool rounds = rows_mode_ != ActivationType::kFp32;
   if (single()) {
     if (rounds) round_row(x_, first_slot(), packed);
     like_ = &w;
@@ -133,7 +133,7 @@ void Rows::round_row(const float* x, int64_t slot, const PackedLinear* packed) {
     return;
   }
   const auto width = static_cast<size_t>(lowbit::group_columns(packed->matrix.layout.format));
-  const bool int8 = rows_mode_ == Activations::kInt8;
+  const bool int8 = rows_mode_ == ActivationType::kInt8;
   const float scale = int8 ? kernels_.absmax(x, cols) / 127.0f : 0.0f;
   if (int8) buffers_.int8_scales[row] = scale;
   size_t at = row * static_cast<size_t>(packed->padded_cols);
@@ -212,7 +212,7 @@ void Rows::part(const Product& product, int64_t begin, int64_t end, const uint8_
 /// Weights stay as they are stored: bf16 activations meet fp16 or fp32 weights in fp32, which holds both exactly.
 void Rows::dense(const Product& product, const DenseMatrix& matrix, int64_t begin, int64_t end) {
   const Linear& w = *product.w;
-  SPECTRA_CHECK(rows_mode_ != Activations::kInt8, "{} is dense: int8 activations are for packed weights", w.name);
+  SPECTRA_CHECK(rows_mode_ != ActivationType::kInt8, "{} is dense: int8 activations are for packed weights", w.name);
   const auto run = [&](auto* weights, auto* x, auto matmul) {
     const auto y_stride = static_cast<size_t>(w.rows), cols = static_cast<size_t>(cols_);
     const int64_t together = tokens_together(cols_ * static_cast<int64_t>(sizeof(*x)));
@@ -220,7 +220,7 @@ void Rows::dense(const Product& product, const DenseMatrix& matrix, int64_t begi
       matmul(product.y + t * w.rows + begin, y_stride, x + t * cols_, cols, static_cast<size_t>(std::min(together, count_ - t)),
              weights + begin * cols_, cols, static_cast<size_t>(end - begin), cols);
   };
-  const bool rounded = rows_mode_ == Activations::kBf16;
+  const bool rounded = rows_mode_ == ActivationType::kBf16;
   const int64_t at = first_slot() * cols_;
   if (rounded && matrix.dtype == DType::kBf16)
     return run(static_cast<const bf16*>(matrix.data), buffers_.bf16_values.data() + at, kernels_.matmul_bf16);
@@ -241,9 +241,9 @@ void Rows::packed(float* y, const PackedLinear& w, int64_t begin, int64_t end, c
   const lowbit::Layout& layout = w.matrix.layout;
   const int64_t first = begin / lowbit::kTileRows, last = (end + lowbit::kTileRows - 1) / lowbit::kTileRows;
   const auto format = static_cast<size_t>(layout.format);
-  if (rows_mode_ == Activations::kFp32)
+  if (rows_mode_ == ActivationType::kFp32)
     unpacked_tiles(y, w, first, last, x_, cols_, kernels_.matmul_f32_i8);
-  else if (rows_mode_ == Activations::kBf16 && kernels_.matmul_tiles_bf16[format] == nullptr)
+  else if (rows_mode_ == ActivationType::kBf16 && kernels_.matmul_tiles_bf16[format] == nullptr)
     unpacked_tiles(y, w, first, last, static_cast<const bf16*>(buffers_.bf16_values.data()) + first_slot() * w.padded_cols,
                    w.padded_cols, kernels_.matmul_bf16_i8);
   else {
@@ -256,7 +256,7 @@ void Rows::packed(float* y, const PackedLinear& w, int64_t begin, int64_t end, c
 void Rows::tiles(float* y, const PackedLinear& w, const kernels::TileSpan& span) {
   const auto format = static_cast<size_t>(w.matrix.layout.format), stride = static_cast<size_t>(w.padded_cols);
   const auto y_stride = static_cast<size_t>(w.matrix.layout.rows);
-  const bool int8 = rows_mode_ == Activations::kInt8;
+  const bool int8 = rows_mode_ == ActivationType::kInt8;
   const int64_t together = tokens_together(w.padded_cols * (int8 ? 1 : 2));
   for (int64_t t = 0; t < count_; t += together) {
     const auto tokens = static_cast<size_t>(std::min(together, count_ - t)), first = static_cast<size_t>(t + first_slot());
@@ -277,7 +277,7 @@ void Rows::unpacked_tiles(float* y, const PackedLinear& w, int64_t begin, int64_
                           kernels::Matmul<X, int8_t> matmul) {
   const lowbit::Layout& layout = w.matrix.layout;
   const auto width = lowbit::group_columns(layout.format);
-  const bool gaps = rows_mode_ != Activations::kFp32;
+  const bool gaps = rows_mode_ != ActivationType::kFp32;
   int8_t* codes = buffers_.codes[static_cast<size_t>(team_.rank())].data();
   float* part = buffers_.parts[static_cast<size_t>(team_.rank())].data();
   const int64_t together = tokens_together(stride * static_cast<int64_t>(sizeof(X)));

@@ -15,10 +15,10 @@
 namespace spectra::infer {
 
 /// What linear layers multiply: fp32 as computed; bf16 rounded; int8 with a scale per token row, absmax/127 (packed weights only).
-enum class Activations : uint8_t { kFp32, kBf16, kInt8 };
-const char* activations_name(Activations activations);  ///< "fp32", "bf16", "int8"
+enum class ActivationType : uint8_t { kFp32, kBf16, kInt8 };
+const char* activations_name(ActivationType activations);  ///< "fp32", "bf16", "int8"
 /// Throws Error (exit 2) listing the three.
-Activations activations_from_name(const std::string& name);
+ActivationType activations_from_name(const std::string& name);
 
 /// Memory for rounded token rows and for what threads work on, shared by a team.
 struct LinearBuffers {
@@ -31,19 +31,19 @@ struct LinearBuffers {
   std::vector<std::vector<float>> parts;   ///< one a thread: products of a tile
 
   /// Enough for `tokens` rows of any matrix of the model, and one for each thread.
-  void reserve(const Model& model, Activations mode, int64_t tokens, int threads);
+  void reserve(const Model& model, ActivationType mode, int64_t tokens, int threads);
 };
 
 /// Token rows that the next linear layers read, as one thread of a team sees them.
 class Rows {
  public:
-  Rows(Team& team, LinearBuffers& buffers, Activations mode, const kernels::Kernels& kernels)
+  Rows(Team& team, LinearBuffers& buffers, ActivationType mode, const kernels::Kernels& kernels)
       : team_(team), buffers_(buffers), mode_(mode), kernels_(kernels) {}
 
   /// x (count, cols) is what comes next. Each thread must have made the rows that team.share(count) gives it, or all must have
   /// passed a barrier since x was made. A single row each thread rounds for itself, which is cheaper than to wait for another
   /// thread to do it; so `x` may be the thread's own copy then.
-  void set(const float* x, int64_t count, int64_t cols, Activations mode);
+  void set(const float* x, int64_t count, int64_t cols, ActivationType mode);
   void set(const float* x, int64_t count, int64_t cols) { set(x, count, cols, mode_); }
   const float* fp32() const { return x_; }
   int64_t count() const { return count_; }
@@ -77,12 +77,12 @@ class Rows {
 
   Team& team_;
   LinearBuffers& buffers_;
-  const Activations mode_;
+  const ActivationType mode_;
   const kernels::Kernels& kernels_;
   const float* x_ = nullptr;
   int64_t count_ = 0, cols_ = 0;
-  Activations rows_mode_ = Activations::kFp32;  ///< of these rows
-  const Linear* like_ = nullptr;                ///< rows are rounded as this matrix needs them; null = not yet
+  ActivationType rows_mode_ = ActivationType::kFp32;  ///< of these rows
+  const Linear* like_ = nullptr;                      ///< rows are rounded as this matrix needs them; null = not yet
 };
 
 }  // namespace spectra::infer

@@ -12,8 +12,9 @@ namespace {
 
 infer::EngineOptions engine_options(const infer::Model& model, const ModelOptions& options, int64_t context) {
   infer::EngineOptions result;
-  result.activations = options.activations == "auto" ? (model.packed() ? infer::Activations::kInt8 : infer::Activations::kFp32)
-                                                     : infer::activations_from_name(options.activations);
+  result.activations = options.activations == "auto"
+                           ? (model.packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32)
+                           : infer::activations_from_name(options.activations);
   const infer::KvType type = infer::default_kv_type(result.activations);
   const int64_t page = infer::kv_page_bytes(model.config, type), whole = infer::kv_pages(context) * page;
   const int64_t half_full = options.max_running * infer::kv_pages((context + 1) / 2) * page;

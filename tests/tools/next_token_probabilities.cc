@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   using namespace spectra;
   try {
     infer::EngineOptions options;
-    options.activations = infer::Activations::kFp32;
+    options.activations = infer::ActivationType::kFp32;
     infer::Engine engine(infer::load_model(argv[1]), options);
     infer::Batch batch;
     const int32_t sequence = engine.open_sequence();

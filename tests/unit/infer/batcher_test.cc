@@ -98,7 +98,7 @@ class Batchers : public testing::Test {
     model_ = load_model(directory_ / "packed");
   }
   void TearDown() override { set_compute_threads(0); }
-  uint64_t pages(int64_t count, Activations activations = Activations::kFp32) const {
+  uint64_t pages(int64_t count, ActivationType activations = ActivationType::kFp32) const {
     return static_cast<uint64_t>(count * kv_page_bytes(model_->config, default_kv_type(activations)));
   }
   std::vector<int32_t> tokens(int64_t count, uint64_t seed) const { return test::random_tokens(count, model_->config.vocab, seed); }
@@ -135,7 +135,7 @@ TEST_F(Batchers, ResultsAreThoseOfEachRequestAlone) {
     int64_t pages, batch_tokens, max_running;
     int threads;
   };
-  for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
+  for (const ActivationType activations : {ActivationType::kFp32, ActivationType::kInt8}) {
     set_compute_threads(1);
     Engine plain(model_, {.activations = activations});
     std::vector<Result> expected;
@@ -166,8 +166,8 @@ TEST_F(Batchers, ResultsAreThoseOfEachRequestAlone) {
 
 TEST_F(Batchers, WhatIsCancelledLeavesTheOthersAlone) {
   const std::vector<Request> all = requests(30);
-  Engine plain(model_, {.activations = Activations::kInt8});
-  Engine engine(model_, {.activations = Activations::kInt8, .kv_bytes = pages(9, Activations::kInt8)});
+  Engine plain(model_, {.activations = ActivationType::kInt8});
+  Engine engine(model_, {.activations = ActivationType::kInt8, .kv_bytes = pages(9, ActivationType::kInt8)});
   Batcher batcher(engine, {.batch_tokens = 64, .max_running = 10});
   std::vector<Result> results(all.size());
   Rng rng(8);
@@ -194,8 +194,8 @@ TEST_F(Batchers, WhatIsCancelledLeavesTheOthersAlone) {
 
 TEST_F(Batchers, SubmitAndCancelFromManyThreads) {
   const std::vector<Request> all = requests(24);
-  Engine plain(model_, {.activations = Activations::kFp32});
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(11)});
+  Engine plain(model_, {.activations = ActivationType::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(11)});
   Batcher batcher(engine, {.batch_tokens = 64, .max_running = 6});
   std::vector<Result> results(all.size());
   std::vector<std::thread> users;
@@ -217,7 +217,7 @@ TEST_F(Batchers, SubmitAndCancelFromManyThreads) {
 }
 
 TEST_F(Batchers, GeneratingGoesOnWhileALongPromptIsRead) {
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(10)});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(10)});
   Batcher batcher(engine, {.batch_tokens = 10, .max_running = 4});
   Result first, second;
   batcher.submit(watched({.prompt = tokens(5, 1), .max_tokens = 100}, first));
@@ -232,7 +232,7 @@ TEST_F(Batchers, GeneratingGoesOnWhileALongPromptIsRead) {
 }
 
 TEST_F(Batchers, RequestsAreAdmittedInTheOrderTheyCame) {
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(5)});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(5)});
   Batcher batcher(engine, {.batch_tokens = 64, .max_running = 4});
   std::vector<int64_t> order;
   const std::vector<int32_t> first = tokens(100, 1);
@@ -249,7 +249,7 @@ TEST_F(Batchers, RequestsAreAdmittedInTheOrderTheyCame) {
 }
 
 TEST_F(Batchers, ARepeatedPromptIsNotComputedAgain) {
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(8)});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(8)});
   Batcher batcher(engine);
   const auto run = [&](const std::vector<int32_t>& prompt) {
     const Batcher::Stats before = batcher.stats();
@@ -270,7 +270,7 @@ TEST_F(Batchers, ARepeatedPromptIsNotComputedAgain) {
 }
 
 TEST_F(Batchers, PromptsThatComeTogetherComputeTheirBeginningOnce) {
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(40)});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(40)});
   Batcher batcher(engine);
   std::vector<Result> results(6);
   for (size_t i = 0; i < 6; ++i) {
@@ -291,7 +291,7 @@ TEST_F(Batchers, PromptsThatComeTogetherComputeTheirBeginningOnce) {
 }
 
 TEST_F(Batchers, WhatCannotRunIsRefusedWithTheNumbers) {
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(2)});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(2)});
   Batcher batcher(engine);
   const auto refused = [&](Request request, Exit code, std::initializer_list<const char*> says) {
     try {
@@ -320,7 +320,7 @@ TEST_F(Batchers, WhatCannotRunIsRefusedWithTheNumbers) {
 }
 
 TEST_F(Batchers, AnExceptionEndsOnlyItsRequest) {
-  Engine engine(model_, {.activations = Activations::kFp32, .kv_bytes = pages(5)});
+  Engine engine(model_, {.activations = ActivationType::kFp32, .kv_bytes = pages(5)});
   Batcher batcher(engine);
   Result good;
   Request bad{.prompt = tokens(10, 1)};

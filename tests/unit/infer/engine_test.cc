@@ -29,8 +29,8 @@ TEST_P(PackedModels, ComputeWithTheWeightsOfTheUnpackedOne) {
     const test::TemporaryDirectory directory;
     test::write_unpacked(m, directory / "unpacked");
     test::write_packed(m, directory / "packed", packing.format);
-    Engine unpacked(load_model(directory / "unpacked"), {.activations = Activations::kFp32});
-    Engine packed(load_model(directory / "packed"), {.activations = Activations::kFp32});
+    Engine unpacked(load_model(directory / "unpacked"), {.activations = ActivationType::kFp32});
+    Engine packed(load_model(directory / "packed"), {.activations = ActivationType::kFp32});
     EXPECT_TRUE(packed.model().packed());
     EXPECT_FALSE(unpacked.model().packed());
     const std::vector<int32_t> tokens = test::random_tokens(40, m.config.vocab, 1);
@@ -50,7 +50,7 @@ class Engines : public testing::Test {
     packed_ = load_model(directory_ / "packed");
     tokens_ = test::random_tokens(48, model_.config.vocab, 2);
   }
-  uint64_t pages(int64_t count, Activations activations = Activations::kFp32) const {
+  uint64_t pages(int64_t count, ActivationType activations = ActivationType::kFp32) const {
     return static_cast<uint64_t>(count * kv_page_bytes(model_.config, default_kv_type(activations)));
   }
 
@@ -61,7 +61,7 @@ class Engines : public testing::Test {
 };
 
 TEST_F(Engines, LogitsDoNotDependOnHowAPromptIsCut) {
-  for (const Activations activations : {Activations::kFp32, Activations::kInt8, Activations::kBf16}) {
+  for (const ActivationType activations : {ActivationType::kFp32, ActivationType::kInt8, ActivationType::kBf16}) {
     Engine engine(packed_, {.activations = activations});
     const std::vector<float> whole = all_logits(engine, tokens_, tokens_.size());
     for (const size_t chunk : {1, 7, 32}) EXPECT_EQ(all_logits(engine, tokens_, chunk), whole) << activations_name(activations);
@@ -69,7 +69,7 @@ TEST_F(Engines, LogitsDoNotDependOnHowAPromptIsCut) {
 }
 
 TEST_F(Engines, LogitsDoNotDependOnTheOtherSequencesOfABatch) {
-  for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
+  for (const ActivationType activations : {ActivationType::kFp32, ActivationType::kInt8}) {
     Engine engine(packed_, {.activations = activations, .kv_bytes = pages(5, activations)});
     const std::vector<float> alone = all_logits(engine, tokens_, tokens_.size());
     // Five sequences of different lengths, interleaved; the second holds the tokens above.
@@ -90,7 +90,7 @@ TEST_F(Engines, LogitsDoNotDependOnTheOtherSequencesOfABatch) {
 }
 
 TEST_F(Engines, LogitsDoNotDependOnThreads) {
-  for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
+  for (const ActivationType activations : {ActivationType::kFp32, ActivationType::kInt8}) {
     Engine engine(packed_, {.activations = activations});
     set_compute_threads(1);
     const std::vector<float> one = all_logits(engine, tokens_, 16);
@@ -108,8 +108,8 @@ TEST_F(Engines, EveryInstructionSetGivesTheSameBits) {
   test::write_unpacked(model_, directory_ / "fp32", DType::kF32);
   for (const char* name : {"packed", "fp16", "bf16", "fp32"}) {
     const auto model = load_model(directory_ / name);
-    for (const Activations activations : {Activations::kFp32, Activations::kInt8}) {
-      if (activations == Activations::kInt8 && !model->packed()) continue;
+    for (const ActivationType activations : {ActivationType::kFp32, ActivationType::kInt8}) {
+      if (activations == ActivationType::kInt8 && !model->packed()) continue;
       Engine scalar(model, {activations, &kernels::kernels_for(kernels::Isa::kScalar)});
       const std::vector<float> expected = all_logits(scalar, tokens_, 16);
       for (const kernels::Isa isa : kernels::available_isas()) {
@@ -126,20 +126,20 @@ TEST_F(Engines, RoundedActivationsStayCloseToFp32) {
   test::write_unpacked(model_, directory_ / "bf16", DType::kBf16);
   for (const char* name : {"packed", "fp16", "bf16"}) {
     const auto model = load_model(directory_ / name);
-    Engine exact(model, {.activations = Activations::kFp32});
+    Engine exact(model, {.activations = ActivationType::kFp32});
     const std::vector<float> expected = all_logits(exact, tokens_, 48);
-    for (const Activations activations : {Activations::kBf16, Activations::kInt8}) {
-      if (activations == Activations::kInt8 && !model->packed()) continue;
+    for (const ActivationType activations : {ActivationType::kBf16, ActivationType::kInt8}) {
+      if (activations == ActivationType::kInt8 && !model->packed()) continue;
       Engine rounded(model, {.activations = activations});
       const double error = test::relative_error(all_logits(rounded, tokens_, 48), expected);
-      EXPECT_LT(error, activations == Activations::kBf16 ? 0.02 : 0.06) << name;
+      EXPECT_LT(error, activations == ActivationType::kBf16 ? 0.02 : 0.06) << name;
       EXPECT_GT(error, 1e-5) << name;
     }
   }
 }
 
 TEST_F(Engines, ScoresAreLogSoftmaxOfTheLogits) {
-  Engine engine(packed_, {.activations = Activations::kFp32});
+  Engine engine(packed_, {.activations = ActivationType::kFp32});
   const std::vector<float> logits = all_logits(engine, tokens_, 48);
   Batch batch;
   const int32_t sequence = engine.open_sequence();
@@ -157,7 +157,7 @@ TEST_F(Engines, ScoresAreLogSoftmaxOfTheLogits) {
 }
 
 TEST_F(Engines, ASequenceCanBeRewound) {
-  Engine engine(packed_, {.activations = Activations::kFp32});
+  Engine engine(packed_, {.activations = ActivationType::kFp32});
   const std::vector<float> expected = all_logits(engine, tokens_, 48);
   const int32_t sequence = engine.open_sequence();
   Batch first, wrong, again;
@@ -183,7 +183,8 @@ std::vector<float> continued(Engine& engine, int32_t sequence, const std::vector
 TEST_F(Engines, ASequenceCanBeginAsAnotherOneDoes) {
   model_.config.max_position = 300;
   test::write_packed(model_, directory_ / "long", Format::kTern1_6);
-  Engine engine(load_model(directory_ / "long"), {.activations = Activations::kInt8, .kv_bytes = pages(12, Activations::kInt8)});
+  Engine engine(load_model(directory_ / "long"),
+                {.activations = ActivationType::kInt8, .kv_bytes = pages(12, ActivationType::kInt8)});
   const std::vector<int32_t> tokens = test::random_tokens(200, model_.config.vocab, 3);
   std::vector<int32_t> other = tokens;
   std::reverse(other.begin() + 100, other.end());
@@ -218,7 +219,7 @@ TEST_F(Engines, ABatchThatFindsTooFewPagesChangesNothing) {
 }
 
 TEST_F(Engines, TheObserverSeesEveryLinearInput) {
-  Engine engine(packed_, {.activations = Activations::kInt8});
+  Engine engine(packed_, {.activations = ActivationType::kInt8});
   std::map<std::string, int64_t> seen;
   engine.set_observer([&](const Linear& linear, const float* x, int64_t count) {
     seen[linear.name] += count;
@@ -231,7 +232,7 @@ TEST_F(Engines, TheObserverSeesEveryLinearInput) {
 
 TEST_F(Engines, Int8NeedsPackedWeights) {
   test::write_unpacked(model_, directory_ / "unpacked");
-  EXPECT_THROW(Engine(load_model(directory_ / "unpacked"), {.activations = Activations::kInt8}), Error);
+  EXPECT_THROW(Engine(load_model(directory_ / "unpacked"), {.activations = ActivationType::kInt8}), Error);
 }
 
 TEST_F(Engines, MissingAndMisshapenTensorsAreNamed) {

@@ -60,9 +60,9 @@ TEST_P(Int8Head, HoldsEachRowRoundedToItsLargestWeight) {
 
 TEST_P(Int8Head, GivesLogitsCloseToTheStoredHead) {
   for (const char* name : {"packed", "fp32"})
-    for (const Activations activations : {Activations::kFp32, Activations::kBf16, Activations::kInt8}) {
+    for (const ActivationType activations : {ActivationType::kFp32, ActivationType::kBf16, ActivationType::kInt8}) {
       const auto stored = load_model(directory_ / name), rounded = load_model(directory_ / name, kInt8Head);
-      if (activations == Activations::kInt8 && !stored->packed()) continue;
+      if (activations == ActivationType::kInt8 && !stored->packed()) continue;
       Engine exact(stored, {.activations = activations}), int8(rounded, {.activations = activations});
       const double error = test::relative_error(all_logits(int8, tokens_, 40), all_logits(exact, tokens_, 40));
       EXPECT_LT(error, 0.02) << name;  // about 1/127 of the largest, in both factors
@@ -72,16 +72,16 @@ TEST_P(Int8Head, GivesLogitsCloseToTheStoredHead) {
 
 TEST_P(Int8Head, GivesTheSameBitsInAnyBatchOnAnyThreadsAndInstructionSet) {
   const auto model = load_model(directory_ / "packed", kInt8Head);
-  Engine engine(model, {.activations = Activations::kInt8});
+  Engine engine(model, {.activations = ActivationType::kInt8});
   const std::vector<float> expected = all_logits(engine, tokens_, 40);
   for (const int threads : {1, 2, 5}) {
     set_compute_threads(threads);
-    Engine again(load_model(directory_ / "packed", kInt8Head), {.activations = Activations::kInt8});
+    Engine again(load_model(directory_ / "packed", kInt8Head), {.activations = ActivationType::kInt8});
     for (const size_t chunk : {1, 7, 40}) EXPECT_EQ(all_logits(again, tokens_, chunk), expected) << threads << " " << chunk;
   }
   set_compute_threads(0);
   for (const kernels::Isa isa : kernels::available_isas()) {
-    Engine other(model, {Activations::kInt8, &kernels::kernels_for(isa)});
+    Engine other(model, {ActivationType::kInt8, &kernels::kernels_for(isa)});
     EXPECT_EQ(all_logits(other, tokens_, 40), expected) << kernels::isa_name(isa);
   }
 }

@@ -55,15 +55,15 @@ TEST_P(Bits, LogitsAreThoseOfTheUnpackedWeights) {
   for (const int64_t group_size : {0, 6}) {
     const test::TemporaryDirectory directory;
     write_both(directory.path(), config, QuantizedFormat::kCompressedTensors, GetParam(), group_size);
-    Engine unpacked(load_model(directory / "unpacked"), {.activations = Activations::kFp32});
+    Engine unpacked(load_model(directory / "unpacked"), {.activations = ActivationType::kFp32});
     const std::vector<float> expected = all_logits(unpacked, tokens, 40);
     const auto model = load_model(directory / "packed");
     EXPECT_EQ(model->format, "int" + std::to_string(GetParam()) + "-v1");
-    Engine packed(model, {.activations = Activations::kFp32});
+    Engine packed(model, {.activations = ActivationType::kFp32});
     const double error = test::relative_error(all_logits(packed, tokens, 40), expected);
     EXPECT_LT(error, 1e-5) << "groups of " << group_size;
     EXPECT_GT(error, 0);  // they do take different paths
-    Engine int8(model, {.activations = Activations::kInt8});
+    Engine int8(model, {.activations = ActivationType::kInt8});
     EXPECT_LT(test::relative_error(all_logits(int8, tokens, 40), expected), 0.05);
   }
 }
@@ -88,7 +88,7 @@ TEST(QuantizedModel, FormatsThreadsAndInstructionSetsGiveTheSameBits) {
         const ScopedComputeThreads scope(threads);
         for (const kernels::Isa isa : kernels::available_isas()) {
           Engine engine(load_model(directory / "packed"),
-                        {.activations = Activations::kInt8, .kernels = &kernels::kernels_for(isa)});
+                        {.activations = ActivationType::kInt8, .kernels = &kernels::kernels_for(isa)});
           all.push_back(all_logits(engine, tokens, 20));
         }
       }

@@ -21,10 +21,10 @@ TEST_P(Shapes, PackedComputesWithTheWeightsOfTheUnpackedOne) {
     test::write_packed(m, directory / "1.6bit", lowbit::Format::kTern1_6);
   }
   const std::vector<int32_t> tokens = test::random_tokens(20, config.vocab, 1);
-  Engine unpacked(load_model(directory / "unpacked"), {.activations = Activations::kFp32});
+  Engine unpacked(load_model(directory / "unpacked"), {.activations = ActivationType::kFp32});
   const std::vector<float> expected = test::all_logits(unpacked, tokens, tokens.size());
   for (const char* packing : {"2bit", "1.6bit"}) {
-    Engine packed(load_model(directory / packing), {.activations = Activations::kFp32});
+    Engine packed(load_model(directory / packing), {.activations = ActivationType::kFp32});
     ASSERT_TRUE(packed.model().packed());
     EXPECT_LT(test::relative_error(test::all_logits(packed, tokens, tokens.size()), expected), 1e-5) << packing;
   }

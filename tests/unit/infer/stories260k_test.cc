@@ -38,7 +38,7 @@ class Stories260K : public testing::Test {
 };
 
 TEST_F(Stories260K, GreedyFromBosIsThePublishedText) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   GenerateOptions options;
   options.max_tokens = 200;
   std::string streamed;
@@ -54,7 +54,7 @@ TEST_F(Stories260K, GreedyFromBosIsThePublishedText) {
 }
 
 TEST_F(Stories260K, GreedyFromZooIsThePublishedText) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   const std::vector<int32_t> prompt = encode_prompt(*tokenizer_, "Zoo");
   GenerateOptions options;
   options.max_tokens = 60 - (static_cast<int64_t>(prompt.size()) - 1);  // llama2.c counts the prompt's steps too, but not BOS
@@ -63,7 +63,7 @@ TEST_F(Stories260K, GreedyFromZooIsThePublishedText) {
 }
 
 TEST_F(Stories260K, EveryReferenceLogProbability) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   std::ifstream lines(source() / "logprobs.jsonl");
   int texts = 0;
   for (std::string line; std::getline(lines, line); ++texts) {
@@ -109,7 +109,7 @@ std::string reference_text() {
 }
 
 TEST_F(Stories260K, RollingPerplexityAgreesWithOneTokenAtATime) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   const std::vector<int32_t> ids = encode(reference_text());
   for (const int64_t window : {1, 16, 50, 512}) {
     std::vector<int32_t> all = {1};
@@ -131,7 +131,7 @@ TEST_F(Stories260K, RollingPerplexityAgreesWithOneTokenAtATime) {
 }
 
 TEST_F(Stories260K, WholeWindowPerplexitiesAgreeWithOneTokenAtATime) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   std::vector<int32_t> ids = encode(reference_text());
   ids.insert(ids.begin(), 1);
   const int64_t window = 48, windows = static_cast<int64_t>(ids.size()) / window;
@@ -167,7 +167,7 @@ TEST_F(Stories260K, TooShortTextsAreRefused) {
 }
 
 TEST_F(Stories260K, GenerationEndsAtAStopStringAndAtTheContext) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   GenerateOptions options;
   options.max_tokens = 1000;
   options.stops = {"little girl", "named"};
@@ -192,7 +192,7 @@ TEST_F(Stories260K, GenerationEndsAtAStopStringAndAtTheContext) {
 }
 
 TEST_F(Stories260K, SamplingIsRepeatable) {
-  Engine engine(model_, {.activations = Activations::kFp32});
+  Engine engine(model_, {.activations = ActivationType::kFp32});
   GenerateOptions options;
   options.max_tokens = 40;
   options.sampling.temperature = 1;
@@ -206,11 +206,11 @@ TEST_F(Stories260K, SamplingIsRepeatable) {
 }
 
 TEST_F(Stories260K, ADraftDoesNotChangeTheText) {
-  Engine engine(model_, {.activations = Activations::kFp32}), rounded(model_, {.activations = Activations::kBf16});
+  Engine engine(model_, {.activations = ActivationType::kFp32}), rounded(model_, {.activations = ActivationType::kBf16});
   test::RandomModel random = test::random_model(model_->config, 0, 4);
   random.config.max_position = 100;  // it falls silent before the text ends
   test::write_unpacked(random, directory_ / "random");
-  Engine poor(load_model(directory_ / "random"), {.activations = Activations::kFp32});
+  Engine poor(load_model(directory_ / "random"), {.activations = ActivationType::kFp32});
   GenerateOptions options;
   options.max_tokens = 200;
   const auto text = [&](Draft draft) {

@@ -59,7 +59,7 @@ TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
 
   const test::TemporaryDirectory temporary;
   export_model(temporary / "model", *backend, model);
-  infer::Engine engine(infer::load_model(temporary / "model"), {.activations = infer::Activations::kFp32});
+  infer::Engine engine(infer::load_model(temporary / "model"), {.activations = infer::ActivationType::kFp32});
   infer::Batch batch;
   const int32_t sequence = engine.open_sequence();
   for (int32_t i = 0; i < kTime; ++i) {

@@ -8,7 +8,7 @@
 namespace spectra {
 namespace {
 
-class LibraryAndEngine : public testing::TestWithParam<infer::Activations> {};
+class LibraryAndEngine : public testing::TestWithParam<infer::ActivationType> {};
 
 TEST_P(LibraryAndEngine, GiveTheSameBits) {
   const test::TemporaryDirectory directory;
@@ -53,7 +53,7 @@ TEST_P(LibraryAndEngine, GiveTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Activations, LibraryAndEngine,
-                         testing::Values(infer::Activations::kFp32, infer::Activations::kBf16, infer::Activations::kInt8),
+                         testing::Values(infer::ActivationType::kFp32, infer::ActivationType::kBf16, infer::ActivationType::kInt8),
                          [](const auto& tested) { return std::string(infer::activations_name(tested.param)); });
 
 }  // namespace
