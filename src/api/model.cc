@@ -88,8 +88,8 @@ void Model::describe(const spectra_load_options& options) {
   info_.context = c.max_position;
   info_.vocab = c.vocab;
   info_.tokenizer_vocab = tokenizer_ ? tokenizer_->vocab_size() : 0;
-  info_.session_bytes = infer::kv_pages(c.max_position) * engine_->kv().page_bytes();
-  info_.kv_bytes = engine_->kv().pages() * engine_->kv().page_bytes();
+  info_.session_bytes = infer::kv_pages(c.max_position) * engine_->kv_page_bytes();
+  info_.kv_bytes = engine_->kv().pages() * engine_->kv_page_bytes();
   info_.bos = tokenizer_ ? tokenizer_->bos() : c.bos;
   info_.eos = tokenizer_ ? tokenizer_->eos() : c.eos;
   info_.activations = number_of(engine_->activations());
@@ -170,7 +170,8 @@ void Session::append(std::span<const int32_t> tokens, float* logits) {
     if (logits != nullptr && i + 1 == tokens.size()) batch.logits_at = {static_cast<int32_t>(batch.tokens.size())};
     batch.add(tokens[i], length_ + static_cast<int32_t>(i), id_);
   };
-  forward(tokens.size(), add, [&](const infer::Output& output) { std::copy(output.logits.begin(), output.logits.end(), logits); });
+  forward(tokens.size(), add,
+          [&](const infer::Results& results) { std::copy(results.logits.begin(), results.logits.end(), logits); });
 }
 
 void Session::score(std::span<const int32_t> tokens, spectra_token_score* scores) {
@@ -183,8 +184,8 @@ void Session::score(std::span<const int32_t> tokens, spectra_token_score* scores
     batch.targets.push_back({static_cast<int32_t>(batch.tokens.size()), tokens[i + 1]});
     batch.add(tokens[i], length_ + static_cast<int32_t>(i), id_);
   };
-  forward(tokens.size() - 1, add, [&](const infer::Output& output) {
-    for (const infer::TargetScore& score : output.scores) *scores++ = {score.logprob, score.top ? 1 : 0};
+  forward(tokens.size() - 1, add, [&](const infer::Results& results) {
+    for (const infer::TargetScore& score : results.scores) *scores++ = {score.logprob, score.top ? 1 : 0};
   });
 }
 

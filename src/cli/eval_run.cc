@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "cli/eval.h"
 #include "eval/engine_predictor.h"
+#include "infer/cpu/kv_memory.h"
 #include "infer/generate.h"
 
 namespace spectra::cli {

@@ -119,7 +119,7 @@ Divergence measure_divergence(infer::Engine& a, infer::Engine& b, const std::vec
     const auto count = static_cast<int64_t>(window.input.size());
     for (int64_t begin = 0; begin < count; begin += kRows) {
       check_interrupted();
-      infer::Output outputs[2];
+      infer::Results results[2];
       std::vector<int32_t> targets;
       for (size_t m = 0; m < 2; ++m) {
         infer::Batch batch;
@@ -130,11 +130,10 @@ Divergence measure_divergence(infer::Engine& a, infer::Engine& b, const std::vec
           batch.logits_at.push_back(static_cast<int32_t>(i - begin));
           targets.push_back(window.targets[static_cast<size_t>(i - window.first)]);
         }
-        outputs[m] = engines[m]->forward(batch);
+        results[m] = engines[m]->forward(batch);
       }
       for (size_t i = 0; i < targets.size(); ++i)
-        sums.add(outputs[0].logits.data() + static_cast<int64_t>(i) * a.model().config.vocab,
-                 outputs[1].logits.data() + static_cast<int64_t>(i) * b.model().config.vocab, targets[i]);
+        sums.add(results[0].next(i).logits().data(), results[1].next(i).logits().data(), targets[i]);
     }
     a.close_sequence(sequences[0]);
     b.close_sequence(sequences[1]);

@@ -139,13 +139,13 @@ void Scorer::store_prefix(Lane& lane) {
 
 void Scorer::forward() {
   check_interrupted();
-  const infer::Output output = engine_.forward(batch_);
+  const infer::Results& results = engine_.forward(batch_);
   ++stats_.passes;
   stats_.computed_tokens += static_cast<int64_t>(batch_.tokens.size());
   for (size_t i = 0; i < wanted_.size(); ++i) {
     const Wanted& w = wanted_[i];
-    w.lane->logprobs[w.request][w.token] = output.scores[i].logprob;
-    w.lane->greedy[w.request] &= static_cast<uint8_t>(output.scores[i].top);
+    w.lane->logprobs[w.request][w.token] = results.scores[i].logprob;
+    w.lane->greedy[w.request] &= static_cast<uint8_t>(results.scores[i].top);
   }
   batch_ = infer::Batch();
   wanted_.clear();

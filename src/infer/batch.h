@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What goes into a forward pass and what comes out of it.
+// What goes into a forward pass.
 #include <cstdint>
 #include <vector>
 
@@ -18,24 +18,14 @@ struct Batch {
   std::vector<int32_t> tokens;     ///< (N), each in [0, V)
   std::vector<int32_t> positions;  ///< (N), each below the context
   std::vector<int32_t> sequences;  ///< (N), ids from Engine::open_sequence
-  std::vector<int32_t> logits_at;  ///< rows whose logits are wanted
-  std::vector<Target> targets;     ///< any number a row
+  std::vector<int32_t> logits_at;  ///< rows after which the next token is wanted: Results::next
+  std::vector<Target> targets;     ///< any number a row: Results::scores
 
   void add(int32_t token, int32_t position, int32_t sequence) {
     tokens.push_back(token);
     positions.push_back(position);
     sequences.push_back(sequence);
   }
-};
-
-struct TargetScore {
-  float logprob;  ///< ln p(token), softmax over all V rows of the head, padding included
-  bool top;       ///< no other token has a larger logit (among equals the smallest id wins)
-};
-
-struct Output {
-  std::vector<float> logits;        ///< (logits_at.size(), V)
-  std::vector<TargetScore> scores;  ///< (targets.size())
 };
 
 }  // namespace spectra::infer

@@ -2,7 +2,6 @@
 #include "infer/batcher.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -13,20 +12,6 @@ namespace {
 
 // Logits of prompt tokens wanted of one step: 64 x 50304 floats are 13 MB.
 constexpr int64_t kScoredRows = 64;
-
-/// The `count` largest, with their logprobs; what is not finite is left out.
-std::vector<TopToken> largest(std::span<const float> logits, int64_t count, float log_sum) {
-  std::vector<TopToken> top;
-  const auto larger = [](float logit, const TopToken& other) { return logit > other.logprob; };  // still a logit
-  for (size_t id = 0; id < logits.size(); ++id) {
-    const bool full = static_cast<int64_t>(top.size()) == count;
-    if (!std::isfinite(logits[id]) || (full && !larger(logits[id], top.back()))) continue;
-    if (full) top.pop_back();
-    top.insert(std::upper_bound(top.begin(), top.end(), logits[id], larger), {static_cast<int32_t>(id), logits[id]});
-  }
-  for (TopToken& token : top) token.logprob -= log_sum;
-  return top;
-}
 
 }  // namespace
 
@@ -46,7 +31,7 @@ struct Batcher::Active {
 
   // Of the step being made.
   int64_t count = 0;     // tokens in the batch
-  size_t first_row = 0;  // of its logits in the output
+  size_t first_row = 0;  // of its rows_
   size_t first_target = 0;
 
   int64_t size() const { return static_cast<int64_t>(tokens.size()); }
@@ -143,14 +128,14 @@ bool Batcher::step() {
   plan();
   totals_.step_texts = std::count_if(running_.begin(), running_.end(), [](const auto& r) { return r->count > 0; });
   if (!batch_.tokens.empty()) {
-    const Output output = engine_.forward(batch_);
+    const Results& results = engine_.forward(batch_);
     totals_.computed_tokens += static_cast<int64_t>(batch_.tokens.size());
-    evaluate(output);
+    evaluate(results);
     for (const auto& r : running_) {
       if (r->count == 0) continue;
       const int64_t from = r->computed;
       try {
-        score_prompt(*r, output);
+        score_prompt(*r, results);
         r->computed += r->count;
         store_prefix(*r, from);
         if (r->pending() == 0) draw(*r);
@@ -216,7 +201,7 @@ void Batcher::preempt_youngest() {
 
 /// Takes waiting requests into the batch while there is room for `left` more tokens.
 void Batcher::admit(int64_t left) {
-  KvStore& kv = engine_.kv();
+  const KvPages& kv = engine_.kv();
   int64_t available = kv.free_pages();
   for (const auto& r : running_) available -= std::max<int64_t>(r->pages() - kv_pages(r->computed), 0);
   while (!waiting_.empty() && left > 0 && static_cast<int64_t>(running_.size()) < options_.max_running) {
@@ -286,44 +271,40 @@ void Batcher::store_prefix(Active& r, int64_t from) {
 }
 
 /// Fills rows_, on all threads: a vocabulary is long, and callbacks need one thread.
-void Batcher::evaluate(const Output& output) {
-  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
+void Batcher::evaluate(const Results& results) {
   while (static_cast<int>(samplers_.size()) < compute_threads()) samplers_.emplace_back(Sampling());
 #pragma omp parallel for schedule(static, 1) if (rows_.size() > 1)
   for (size_t thread = 0; thread < samplers_.size(); ++thread)
-    for (size_t i = thread; i < rows_.size(); i += samplers_.size())
-      evaluate(rows_[i], output.logits.data() + i * vocab, samplers_[thread]);
+    for (size_t i = thread; i < rows_.size(); i += samplers_.size()) evaluate(rows_[i], results.next(i), samplers_[thread]);
 }
 
-/// `logits` (V): what a row is made from.
-void Batcher::evaluate(Row& row, const float* logits, Sampler& sampler) const try {
+/// `next`: what a row is made from.
+void Batcher::evaluate(Row& row, NextToken next, Sampler& sampler) const try {
   const Active& r = *row.request;
-  const auto vocab = static_cast<size_t>(engine_.model().config.vocab);
-  const std::span<const float> real(logits, options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : vocab);
+  const size_t vocab = options_.vocab > 0 ? static_cast<size_t>(options_.vocab) : next.logits().size();
   Token& token = row.token;
   token.id = row.id;
   if (token.id < 0) {
     sampler.set(r.request.sampling);
-    token.id = sampler.sample(real, r.tokens, static_cast<uint64_t>(r.generated()));
+    token.id = sampler.sample(next.logits().first(vocab), r.tokens, static_cast<uint64_t>(r.generated()));
     token.stop = std::find(r.request.stop_ids.begin(), r.request.stop_ids.end(), token.id) != r.request.stop_ids.end();
   }
   if (r.request.logprobs < 0) return;
-  const float log_sum = kernels::kernels().log_sum_exp(logits, vocab);
-  token.logprob = logits[token.id] - log_sum;
-  if (r.request.logprobs > 0) token.top = largest(real, r.request.logprobs, log_sum);
+  token.logprob = next.logprob(token.id);
+  if (r.request.logprobs > 0) token.top = next.most_probable(r.request.logprobs, vocab);
 } catch (...) {
   row.error = std::current_exception();
 }
 
 /// Reads what schedule() asked for of the prompt. first_row then is that of the last token.
-void Batcher::score_prompt(Active& r, const Output& output) {
+void Batcher::score_prompt(Active& r, const Results& results) {
   for (int64_t i = r.first_scored(); i < r.last_scored(r.computed + r.count); ++i) {
     if (r.request.logprobs > 0) {
       Row& row = rows_[r.first_row++];
       if (row.error) std::rethrow_exception(row.error);
       r.scores.push_back(std::move(row.token));
     } else {
-      r.scores.push_back({.id = r.tokens[static_cast<size_t>(i) + 1], .logprob = output.scores[r.first_target++].logprob});
+      r.scores.push_back({.id = r.tokens[static_cast<size_t>(i) + 1], .logprob = results.scores[r.first_target++].logprob});
     }
   }
   if (r.scored || r.score_from + static_cast<int64_t>(r.scores.size()) < r.prompt_size) return;

@@ -20,15 +20,10 @@
 #include "infer/engine.h"
 #include "infer/finish.h"
 #include "infer/prefix_index.h"
+#include "infer/results.h"
 #include "infer/sampler.h"
 
 namespace spectra::infer {
-
-struct TopToken {
-  int32_t id;
-  float logprob;
-  bool operator==(const TopToken&) const = default;
-};
 
 struct Token {
   int32_t id = 0;
@@ -113,8 +108,8 @@ class Batcher {
   void preempt_youngest();
   void schedule(Active& r, int64_t count);
   void store_prefix(Active& r, int64_t from);
-  void evaluate(const Output& output);
-  void score_prompt(Active& r, const Output& output);
+  void evaluate(const Results& results);
+  void score_prompt(Active& r, const Results& results);
   void draw(Active& r);
   void finish(Active& r, FinishReason reason, std::exception_ptr error = nullptr);
   void publish();
@@ -125,14 +120,14 @@ class Batcher {
   std::vector<Sampler> samplers_;  // one a thread
   Queue running_, waiting_;
 
-  /// What is to be made of one row of logits.
+  /// What is to be made of one of the results.
   struct Row {
     const Active* request;
     int32_t id;  // the token that comes after it; -1 = is to be drawn
     Token token;
     std::exception_ptr error;  // where there is no token
   };
-  void evaluate(Row& row, const float* logits, Sampler& sampler) const;
+  void evaluate(Row& row, NextToken next, Sampler& sampler) const;
 
   // Of the step being made.
   Batch batch_;

@@ -11,6 +11,8 @@
 #include "base/rng.h"
 #include "base/stopwatch.h"
 #include "base/system.h"
+#include "base/team.h"
+#include "infer/cpu/kv_memory.h"
 
 namespace spectra::infer {
 namespace {
@@ -30,9 +32,7 @@ struct Size {
 };
 Size linear_size(const Model& model) {
   Size size;
-  for (const Layer& l : model.layers)
-    for (const Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down})
-      size.bytes += bytes_of(*w), size.weights += w->rows * w->cols;
+  for (const Linear* w : model.linears()) size.bytes += bytes_of(*w), size.weights += w->rows * w->cols;
   return size;
 }
 
@@ -137,10 +137,9 @@ class Pass {
  public:
   Pass(Engine& engine, const BenchmarkOptions& options, int threads) : engine_(engine), options_(options), threads_(threads) {
     const Model& m = engine.model();
-    const model::Config& c = m.config;
     const Size linear = linear_size(m);
     const auto head = static_cast<double>(bytes_of(m.head));
-    const double kv = static_cast<double>(kv_page_bytes(c, engine.kv_type())) / kPagePositions;  // of a position
+    const double kv = static_cast<double>(engine.kv_page_bytes()) / kPagePositions;  // of a position
     const auto prompt = static_cast<double>(options.prompt), generate = static_cast<double>(options.generate),
                batch = static_cast<double>(options.batch), head_weights = static_cast<double>(m.head.rows * m.head.cols);
     if (options.prompt > 0)

@@ -9,17 +9,16 @@
 #include <span>
 #include <vector>
 
+#include "infer/activation_type.h"
 #include "infer/batch.h"
 #include "infer/forward.h"
-#include "infer/kv_store.h"
-#include "infer/linear.h"
+#include "infer/kv_pages.h"
+#include "infer/kv_type.h"
+#include "infer/results.h"
 #include "infer/weights.h"
 #include "kernels/kernels.h"
 
 namespace spectra::infer {
-
-/// fp32 with fp32 activations, fp16 otherwise.
-KvType default_kv_type(ActivationType activations);
 
 struct EngineOptions {
   ActivationType activations = ActivationType::kFp32;
@@ -33,7 +32,8 @@ class Engine {
   /// Tokens a caller should put in one call at most: more costs memory and gains nothing.
   static constexpr int64_t kBatchTokens = 512;
 
-  /// Throws Error (exit 3) when int8 activations are asked for a model without packed weights, as KvStore does for kv_bytes.
+  /// Throws Error (exit 3) when int8 activations are asked for a model without packed weights, (exit 5) where kv_bytes are less
+  /// than a page or more than can be had.
   explicit Engine(std::shared_ptr<const Model> model, const EngineOptions& options = {});
 
   const Model& model() const { return *model_; }
@@ -43,18 +43,19 @@ class Engine {
   int32_t open_sequence();
   /// A sequence that begins with the first `length` positions of another one, whose pages it shares.
   int32_t open_sequence(int32_t prefix_of, int64_t length);
-  /// A sequence of `length` positions in pages that another one filled and KvStore::keep() kept.
+  /// A sequence of `length` positions in pages that another one filled and KvPages::keep() kept.
   int32_t open_sequence(std::span<const int32_t> pages, int64_t length);
   void close_sequence(int32_t id);
 
-  /// Throws KvFull, having changed nothing, where the batch needs more pages than kv().free_pages().
-  Output forward(const Batch& batch);
+  /// Throws KvFull, having changed nothing, where the batch needs more pages than kv().free_pages(). The results stand until the
+  /// next call.
+  const Results& forward(const Batch& batch);
 
   const KvSequence& sequence(int32_t id) const { return sequences_.at(id); }
-  /// Memory of all sequences.
-  KvStore& kv() { return kv_; }
-  const KvStore& kv() const { return kv_; }
-
+  /// Pages of all sequences.
+  KvPages& kv() { return kv_; }
+  const KvPages& kv() const { return kv_; }
+  int64_t kv_page_bytes() const { return forward_->page_bytes(); }
   KvType kv_type() const { return kv_type_; }
 
   void set_observer(Observer observer) { observer_ = std::move(observer); }
@@ -62,14 +63,14 @@ class Engine {
  private:
   void check(const Batch& batch);
   void claim_pages();
-  void find_runs(const Batch& batch);
+  void prepare(const Batch& batch);
 
   std::shared_ptr<const Model> model_;
   ActivationType activations_;
-  const kernels::Kernels& kernels_;
   KvType kv_type_;
   Observer observer_;
-  KvStore kv_;
+  std::unique_ptr<Forward> forward_;
+  KvPages kv_;
   std::map<int32_t, KvSequence> sequences_;
   int32_t next_sequence_ = 0;
 
@@ -78,8 +79,10 @@ class Engine {
     KvSequence* sequence;
     int64_t begin, end;
   };
-  std::vector<Span> spans_;  // of the current batch, one a sequence
-  ForwardState state_;
+  // Of the current batch, kept so that a step allocates nothing.
+  std::vector<Span> spans_;  // one a sequence, as the page tables
+  PreparedBatch prepared_;
+  Results results_;
 };
 
 }  // namespace spectra::infer

@@ -1,78 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One thread's way through the model: the steps of a forward pass, which a team of threads takes together. Between two steps that
-// exchange data lies a barrier; a step's comment says what it leaves unfinished.
-#include <exception>
+// What runs forward passes: one device with a model's weights in the form that it multiplies, memory for keys and values, and
+// scratch memory. It knows pages of keys and values by their numbers; whose they are is the engine's business (infer/engine.h).
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
-#include "infer/attention.h"
 #include "infer/batch.h"
-#include "infer/linear.h"
+#include "infer/kv_pages.h"
+#include "infer/results.h"
+#include "infer/weights.h"
 
 namespace spectra::infer {
 
 /// Sees the input x (count, linear.cols) of every linear layer but the head, before rounding (GPTQ's Hessians).
 using Observer = std::function<void(const Linear& linear, const float* x, int64_t count)>;
 
-/// Successive rows of a batch that are successive positions of one sequence, at most QueryBlock::kMost.
+/// Successive rows of a batch that are successive positions of one sequence.
 struct Run {
-  const KvSequence* sequence;
+  size_t sequence;  ///< index of its page table
   int64_t row, position, count;
 };
 
-/// What the threads share; kept between calls, so that a step allocates nothing. N tokens, R rows of a chunk of logits.
-struct ForwardState {
-  int64_t count = 0;                         ///< N
-  std::vector<const KvSequence*> sequences;  ///< (N)
-  std::vector<Run> runs;
-  bool one_each = false;                    ///< one row a sequence, as in decoding
-  std::vector<float> cos, sin;              ///< (N, E/2)
-  std::vector<float> residual, normed;      ///< (N, D): the residual stream, and it normed
-  std::vector<float> queries, attended;     ///< (N, H E)
-  std::vector<float> keys, values;          ///< (N, K E)
-  std::vector<float> gate, up;              ///< (N, F); gate becomes their product
-  std::vector<float> update;                ///< (N, D): what a block adds to the residual stream
-  std::vector<int32_t> wanted;              ///< rows of the batch whose logits somebody wants, ascending
-  std::vector<float> logits, log_sums;      ///< (R, V), (R)
-  std::vector<std::vector<float>> scratch;  ///< one a thread: attention's
-  LinearBuffers linear;
-  std::exception_ptr failure;  ///< what the observer threw
+/// A batch that was checked and whose pages are claimed: N tokens of S sequences.
+struct PreparedBatch {
+  std::span<const int32_t> tokens, positions;         ///< (N)
+  std::span<const int32_t> logits_at;                 ///< Batch::logits_at
+  std::span<const Target> targets;                    ///< Batch::targets
+  std::vector<size_t> sequences;                      ///< (N): index of each token's page table
+  std::vector<std::span<const int32_t>> page_tables;  ///< (S): position p of a sequence is at p % 64 of page table[p / 64]
+  std::vector<Run> runs;                              ///< all rows in order, each run as long as it can be
+  std::vector<PageCopy> copies;                       ///< to be made in this order before anything else
+  std::vector<int32_t> wanted;                        ///< rows of logits_at and targets, ascending, each once
+  int64_t longest = 0;                                ///< positions that the longest of the sequences comes to hold
 
-  /// For `batch`, whose positions end below `longest`.
-  void reserve(const Model& model, ActivationType activations, int64_t tokens, int64_t longest, int threads);
+  int64_t count() const { return static_cast<int64_t>(tokens.size()); }  ///< N
 };
 
-class ForwardPass {
+class Forward {
  public:
-  ForwardPass(Team& team, const Model& model, const Batch& batch, ForwardState& state, KvStore& kv, KvType kv_type,
-              ActivationType activations, const kernels::Kernels& kernels, const Observer& observer);
-  void run(Output& output);
+  virtual ~Forward() = default;
 
- private:
-  void embed();
-  void layer(int64_t index);
-  const float* rmsnorm(const std::vector<float>& x, const std::vector<float>& weight, int64_t rows);
-  void show(std::initializer_list<const Linear*> layers);
-  void store_key_and_value(HeadCache& cache, int64_t t, int64_t kv_head);
-  void attend(HeadCache& cache, const Run& run, int64_t head);
-  void attention(int64_t layer);
-  void add_to_residual(const Linear& w);
-  void swiglu(const Linear& gate, const Linear& up);
-  void head(Output& output);
-  void head_rows(size_t begin, size_t end, Output& output);
-  void report(size_t begin, size_t end, Output& output);
-
-  Team& team_;
-  const Model& model_;
-  const model::Config& config_;
-  const Batch& batch_;
-  ForwardState& s_;
-  KvStore& kv_;
-  KvType kv_type_;
-  const kernels::Kernels& kernels_;
-  const Observer& observer_;
-  Rows rows_;
+  virtual int64_t pages() const = 0;  ///< of keys and values
+  virtual int64_t page_bytes() const = 0;
+  /// Stores keys and values of the batch's tokens in their pages, and answers what the batch asks for. What the observer (it may be
+  /// empty) throws is thrown on at the end.
+  virtual void run(const PreparedBatch& batch, const Observer& observer, Results& results) = 0;
 };
 
 }  // namespace spectra::infer

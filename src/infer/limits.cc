@@ -17,7 +17,7 @@ int64_t positions_needed(const Engine& engine, int64_t prompt_tokens, int64_t ma
   if (kv_pages(positions) > pages)
     throw Error(Exit::kRefused,
                 fmt::format("{} tokens of prompt and {} to generate need {} pages of keys and values of {} bytes, and there are {}",
-                            prompt_tokens, generated + 1, kv_pages(positions), engine.kv().page_bytes(), pages),
+                            prompt_tokens, generated + 1, kv_pages(positions), engine.kv_page_bytes(), pages),
                 "ask for fewer tokens, or give more memory (--kv-memory)");
   return positions;
 }

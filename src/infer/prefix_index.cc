@@ -20,7 +20,7 @@ uint64_t hash_of(uint64_t previous, std::span<const int32_t> tokens) {
 
 const PrefixIndex::Entry* PrefixIndex::lookup(uint64_t hash, uint64_t previous, std::span<const int32_t> tokens) const {
   const auto found = by_hash_.find(hash);
-  if (found == by_hash_.end() || !store_.kept(found->second)) return nullptr;
+  if (found == by_hash_.end() || !pages_.kept(found->second)) return nullptr;
   const Entry& entry = entries_[static_cast<size_t>(found->second)];
   return entry.previous == previous && std::equal(tokens.begin(), tokens.end(), entry.tokens.begin()) ? &entry : nullptr;
 }
@@ -48,7 +48,7 @@ uint64_t PrefixIndex::add(uint64_t previous, std::span<const int32_t> tokens, in
   entry.hash = hash;
   std::copy(tokens.begin(), tokens.end(), entry.tokens.begin());
   by_hash_[hash] = page;
-  store_.keep(page);
+  pages_.keep(page);
   return entry.number;
 }
 

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "infer/kv_store.h"
+#include "infer/kv_pages.h"
 
 namespace spectra::infer {
 
@@ -17,7 +17,7 @@ class PrefixIndex {
  public:
   static constexpr uint64_t kStart = 0;  ///< the predecessor of first pages
 
-  explicit PrefixIndex(KvStore& store) : store_(store), entries_(static_cast<size_t>(store.pages())) {}
+  explicit PrefixIndex(KvPages& pages) : pages_(pages), entries_(static_cast<size_t>(pages.pages())) {}
 
   struct Match {
     std::vector<int32_t> pages;
@@ -31,13 +31,13 @@ class PrefixIndex {
   uint64_t add(uint64_t previous, std::span<const int32_t> tokens, int32_t page);
 
  private:
-  struct Entry {  // of a page; stands while the store keeps the page
+  struct Entry {  // of a page; stands while KvPages keep it
     uint64_t number = 0, previous = kStart, hash = 0;
     std::array<int32_t, kPagePositions> tokens{};
   };
   const Entry* lookup(uint64_t hash, uint64_t previous, std::span<const int32_t> tokens) const;
 
-  KvStore& store_;
+  KvPages& pages_;
   std::vector<Entry> entries_;                     // (pages)
   std::unordered_map<uint64_t, int32_t> by_hash_;  // page of an entry; at most one a page
   uint64_t last_number_ = kStart;

@@ -44,8 +44,8 @@ std::vector<float> TokenSequence::logits(std::span<const int32_t> tokens, int64_
       if (i >= size - rows) batch.logits_at.push_back(static_cast<int32_t>(i - begin));
       batch.add(tokens[static_cast<size_t>(i)], static_cast<int32_t>(i), id_);
     }
-    const std::vector<float> part = engine_.forward(batch).logits;
-    logits.insert(logits.end(), part.begin(), part.end());
+    const Results& results = engine_.forward(batch);
+    logits.insert(logits.end(), results.logits.begin(), results.logits.end());
     tokens_.insert(tokens_.end(), batch.tokens.begin(), batch.tokens.end());
   }
   return logits;

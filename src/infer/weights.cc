@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/half.h"
-#include "infer/int8_head.h"
-#include "infer/quantized_weights.h"
+#include "infer/cpu/int8_head.h"
+#include "infer/cpu/quantized_weights.h"
 
 namespace spectra::infer {
 namespace {
@@ -185,6 +185,12 @@ kernels::TileSpan PackedLinear::span(int64_t begin, int64_t end) const {
 
 bool PackedLinear::same_columns(const PackedLinear& other) const {
   return matrix.layout.format == other.matrix.layout.format && columns == other.columns;
+}
+
+std::vector<const Linear*> Model::linears() const {
+  std::vector<const Linear*> all;
+  for (const Layer& l : layers) all.insert(all.end(), {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down});
+  return all;
 }
 
 std::shared_ptr<const Model> load_model(const fs::path& directory, const LoadOptions& options) {

@@ -72,6 +72,7 @@ struct Model {
   std::shared_ptr<const format::ModelDirectory> files;  ///< keeps the views above alive
 
   bool packed() const { return !format.empty(); }
+  std::vector<const Linear*> linears() const;  ///< of all layers, without embedding and head
 };
 
 struct LoadOptions {

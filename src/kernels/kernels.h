@@ -48,7 +48,7 @@ template <class X, class W>
 using Matmul = void (*)(float* y, size_t y_stride, const X* x, size_t x_stride, size_t tokens, const W* w, size_t w_stride,
                         size_t rows, size_t n);
 
-/// Keys and values of one head in up to 64 positions, a page of the cache (infer/kv_store.h).
+/// Keys and values of one head in up to 64 positions, a page of the cache (infer/kv_pages.h).
 ///   keys    blocks of 16 positions: (blocks, E, 16), so that 16 scores come out side by side
 ///   values  (positions, V): V = E rounded up to 16, filled up with zeros
 /// T: float, fp16 or int8; int8 has a scale for each position's key and value (null otherwise).

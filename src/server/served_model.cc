@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/system.h"
+#include "infer/cpu/kv_memory.h"
 #include "infer/generate.h"
 
 namespace spectra::server {

@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "infer/cpu/kv_memory.h"
 #include "unit/infer/models.h"
 
 namespace spectra::eval {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "infer/cpu/kv_memory.h"
 #include "models.h"
 
 namespace spectra::infer {

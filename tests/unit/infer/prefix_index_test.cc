@@ -10,10 +10,7 @@ namespace {
 
 class PrefixIndexes : public testing::Test {
  protected:
-  PrefixIndexes()
-      : config_(test::small_config(model::Family::kFloat)),
-        store_(config_, KvType::kFp32, static_cast<uint64_t>(6 * kv_page_bytes(config_, KvType::kFp32))),
-        index_(store_) {}
+  PrefixIndexes() : store_(6), index_(store_) {}
   /// A sequence of these tokens, whose full pages are in the index.
   KvSequence filled(const std::vector<int32_t>& tokens) {
     KvSequence sequence;
@@ -27,8 +24,7 @@ class PrefixIndexes : public testing::Test {
     return {s.pages.begin(), s.pages.begin() + static_cast<ptrdiff_t>(count)};
   }
 
-  model::Config config_;
-  KvStore store_;
+  KvPages store_;
   PrefixIndex index_;
 };
 

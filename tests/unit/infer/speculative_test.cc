@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/parallel.h"
+#include "infer/cpu/kv_memory.h"
 #include "models.h"
 
 namespace spectra::infer {

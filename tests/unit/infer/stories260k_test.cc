@@ -77,7 +77,7 @@ TEST_F(Stories260K, EveryReferenceLogProbability) {
       batch.targets.push_back({static_cast<int32_t>(i), ids[i + 1]});
       batch.logits_at.push_back(static_cast<int32_t>(i));
     }
-    const Output output = engine.forward(batch);
+    const Results output = engine.forward(batch);
     engine.close_sequence(sequence);
     ASSERT_EQ(output.scores.size(), expected.size());
     const auto top = reference.at("top1").get<std::vector<int32_t>>();

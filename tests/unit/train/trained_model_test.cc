@@ -66,7 +66,7 @@ TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
     batch.add(tokens[static_cast<size_t>(i)], i, sequence);
     batch.targets.push_back({i, targets[static_cast<size_t>(i)]});
   }
-  const infer::Output output = engine.forward(batch);
+  const infer::Results output = engine.forward(batch);
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(output.scores[i].logprob, expected[i], 2e-5) << "token " << i;
 }
 

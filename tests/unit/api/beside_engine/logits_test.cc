@@ -26,7 +26,7 @@ TEST_P(LibraryAndEngine, GiveTheSameBits) {
     if (i + 1 < tokens.size()) batch.targets.push_back({static_cast<int32_t>(i), tokens[i + 1]});
   }
   batch.logits_at = {39};
-  const infer::Output expected = engine.forward(batch);
+  const infer::Results expected = engine.forward(batch);
 
   spectra_load_options options;
   spectra_load_options_init(&options, sizeof(options));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "infer/kv_store.h"
+#include "infer/kv_pages.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 
+#include "infer/cpu/kv_memory.h"
 #include "models.h"
 
 namespace spectra::infer {
@@ -12,6 +13,26 @@ namespace {
 
 model::Config config() { return test::small_config(model::Family::kFloat); }
 uint64_t budget(int64_t pages) { return static_cast<uint64_t>(pages * kv_page_bytes(config(), KvType::kFp32)); }
+
+/// Pages and their memory as an engine has them: what claim() says is copied at once.
+struct KvStore {
+  KvStore(const model::Config& config, KvType type, uint64_t budget) : memory(config, type, budget), accounts(memory.pages()) {}
+  int64_t page_bytes() const { return memory.page_bytes(); }
+  int64_t pages() const { return accounts.pages(); }
+  int64_t free_pages() const { return accounts.free_pages(); }
+  std::byte* page(int32_t id) { return memory.page(id); }
+  void retain(int32_t id) { accounts.retain(id); }
+  void release(int32_t id) { accounts.release(id); }
+  KvSequence share(std::span<const int32_t> pages, int64_t length) { return accounts.share(pages, length); }
+  void clear(KvSequence& sequence) { accounts.clear(sequence); }
+  int64_t pages_needed(const KvSequence& s, int64_t begin, int64_t end) const { return accounts.pages_needed(s, begin, end); }
+  void claim(KvSequence& sequence, int64_t begin, int64_t end) {
+    if (const auto copy = accounts.claim(sequence, begin, end)) memory.copy_page(*copy);
+  }
+
+  KvMemory memory;
+  KvPages accounts;
+};
 
 TEST(KvStore, AnFp32PageHoldsKeysAndValuesOf64Positions) {
   EXPECT_EQ(kv_page_bytes(config(), KvType::kFp32), 3 * 3 * 2 * 64 * 16 * 4);  // layers, kv heads, keys and values, positions, E

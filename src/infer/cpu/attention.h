@@ -7,9 +7,9 @@
 //   scales  float (2, 64) of keys, then of values; int8 only
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
-#include "infer/kv_store.h"
+#include "infer/cpu/kv_memory.h"
 #include "kernels/kernels.h"
 
 namespace spectra::infer {
@@ -20,27 +20,27 @@ struct QueryBlock {
   const float* queries;  ///< (count, query_stride), after RoPE, times 1/sqrt(E)
   float* out;            ///< (count, query_stride): Σ softmax(q . k) v over positions up to each query's own
   int64_t query_stride;
-  int64_t count;                      ///< at most kMost
-  int64_t position;                   ///< of the first
-  const std::vector<int32_t>* pages;  ///< of the sequence
+  int64_t count;                   ///< at most kMost
+  int64_t position;                ///< of the first
+  std::span<const int32_t> pages;  ///< of the sequence
 };
 
 /// One layer's view of the cache.
 class HeadCache {
  public:
-  HeadCache(KvStore& store, const model::Config& config, KvType type, int64_t layer, const kernels::Kernels& kernels);
+  HeadCache(KvMemory& memory, const model::Config& config, KvType type, int64_t layer, const kernels::Kernels& kernels);
 
   /// Floats of scratch memory that the two below need, for sequences of `positions`.
   static int64_t scratch(const model::Config& config, int64_t positions);
   /// Writes key and value (E) of `position`. Positions are written once, before they are read.
-  void store(const std::vector<int32_t>& pages, int64_t position, int64_t kv_head, const float* key, const float* value,
+  void store(std::span<const int32_t> pages, int64_t position, int64_t kv_head, const float* key, const float* value,
              float* scratch);
   /// Scores of all positions first, softmax, then the values in ascending order: the result does not depend on the block.
   void attend(const QueryBlock& block, int64_t kv_head, float* scratch);
 
  private:
-  std::byte* page(const std::vector<int32_t>& pages, int64_t position, int64_t kv_head) {
-    return store_.page(pages[static_cast<size_t>(position / kPagePositions)]) + first_ + kv_head * head_bytes_;
+  std::byte* page(std::span<const int32_t> pages, int64_t position, int64_t kv_head) {
+    return memory_.page(pages[static_cast<size_t>(position / kPagePositions)]) + first_ + kv_head * head_bytes_;
   }
   template <class T>
   void store_as(std::byte* page, int64_t slot, const float* key, const float* value, float* scratch);
@@ -49,7 +49,7 @@ class HeadCache {
   template <class T>
   const float* scales(const T* keys) const;
 
-  KvStore& store_;
+  KvMemory& memory_;
   KvType type_;
   const kernels::Kernels& kernels_;
   int64_t head_dim_, width_, head_bytes_, first_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "infer/quantized_weights.h"
+#include "infer/cpu/quantized_weights.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include "base/parallel.h"
 #include "base/system.h"
 #include "base/team.h"
-#include "infer/code_memory.h"
+#include "infer/cpu/code_memory.h"
 #include "lowbit/integer_tile.h"
 
 namespace spectra::infer {

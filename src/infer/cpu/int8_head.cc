@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "infer/int8_head.h"
+#include "infer/cpu/int8_head.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/team.h"
-#include "infer/code_memory.h"
+#include "infer/cpu/code_memory.h"
 
 namespace spectra::infer {
 namespace {

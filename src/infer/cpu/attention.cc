@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "infer/attention.h"
+#include "infer/cpu/attention.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -30,8 +30,8 @@ int64_t rounded_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * uni
 
 }  // namespace
 
-HeadCache::HeadCache(KvStore& store, const model::Config& config, KvType type, int64_t layer, const kernels::Kernels& kernels)
-    : store_(store),
+HeadCache::HeadCache(KvMemory& memory, const model::Config& config, KvType type, int64_t layer, const kernels::Kernels& kernels)
+    : memory_(memory),
       type_(type),
       kernels_(kernels),
       head_dim_(config.head_dim()),
@@ -65,7 +65,7 @@ void HeadCache::store_as(std::byte* page, int64_t slot, const float* key, const 
   }
 }
 
-void HeadCache::store(const std::vector<int32_t>& pages, int64_t position, int64_t kv_head, const float* key, const float* value,
+void HeadCache::store(std::span<const int32_t> pages, int64_t position, int64_t kv_head, const float* key, const float* value,
                       float* scratch) {
   std::byte* at = page(pages, position, kv_head);
   const int64_t slot = position % kPagePositions;
@@ -87,7 +87,7 @@ void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernel
   const auto queries = static_cast<size_t>(block.count), head_dim = static_cast<size_t>(head_dim_),
              width = static_cast<size_t>(width_);
   for (int64_t begin = 0; begin < length; begin += kPagePositions) {
-    const T* keys = reinterpret_cast<const T*>(page(*block.pages, begin, kv_head));
+    const T* keys = reinterpret_cast<const T*>(page(block.pages, begin, kv_head));
     // Several queries take whole pages, which the kernel does side by side; nobody looks at scores beyond `length`.
     const int64_t blocks =
         block.count > 1 ? kPagePositions / kPositionBlock : (std::min(length - begin, kPagePositions) + kPositionBlock - 1) / kPositionBlock;
@@ -102,7 +102,7 @@ void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernel
   }
   std::fill_n(sums, block.count * width_, 0.0f);
   for (int64_t begin = 0; begin < length; begin += kPagePositions) {
-    const T* keys = reinterpret_cast<const T*>(page(*block.pages, begin, kv_head));
+    const T* keys = reinterpret_cast<const T*>(page(block.pages, begin, kv_head));
     const float* scale = scales(keys);
     kernel.values(sums, width, scores + begin, static_cast<size_t>(stride), queries, keys + kPagePositions * head_dim_,
                   scale == nullptr ? nullptr : scale + kPagePositions, width,

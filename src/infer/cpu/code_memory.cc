@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "infer/code_memory.h"
+#include "infer/cpu/code_memory.h"
 
 #include <sys/mman.h>
 
