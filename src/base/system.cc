@@ -108,7 +108,10 @@ uint64_t disk_free(const std::filesystem::path& path) {
 }
 
 void require_memory(uint64_t needed, const std::string& what, const std::string& suggestion) {
-  const uint64_t available = memory_available();
+  require_memory(needed, memory_available(), what, suggestion);
+}
+
+void require_memory(uint64_t needed, uint64_t available, const std::string& what, const std::string& suggestion) {
   if (needed <= available) return;
   throw Error(Exit::kRefused,
               fmt::format("{} needs about {} of memory, {} are available", what, format_bytes(needed), format_bytes(available)),

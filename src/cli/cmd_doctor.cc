@@ -87,7 +87,7 @@ std::vector<SelfTestResult> test_kernels(Isa isa) {
 
 std::string training_precision() {
   try {
-    return ops::make_backend("auto")->name();
+    return ops::make_backend("auto", "auto")->name();
   } catch (const Error& error) {
     return std::string("none: ") + error.what();
   }

@@ -25,6 +25,7 @@ using nlohmann::ordered_json;
 struct Options {
   std::string recipe, out;
   std::vector<std::string> settings;
+  std::string device;
   bool resume = false, dry_run = false, print_config = false;
   double tokens_per_second = 0;
 };
@@ -121,7 +122,9 @@ void print_result(const train::TrainResult& result) {
 }
 
 void train_on(train::Ranks& ranks, const Options& options) {
-  const train::Recipe recipe = train::load_recipe(options.recipe, options.settings);
+  std::vector<std::string> settings = options.settings;
+  if (!options.device.empty()) settings.push_back("train.device=" + options.device);
+  const train::Recipe recipe = train::load_recipe(options.recipe, settings);
   if (options.print_config || options.dry_run) {
     if (ranks.first()) options.print_config ? print_config(recipe) : dry_run(recipe, options.tokens_per_second);
     return;
@@ -164,6 +167,7 @@ Command make_train() {
            {"--resume", "continue the run in --out from its newest checkpoint", &options.resume},
            {"--dry-run", "print parameters, steps, memory, disk and FLOPs, and train nothing", &options.dry_run},
            {"--tokens-per-second", "with --dry-run: measured speed, to tell how long the run takes", &options.tokens_per_second},
+           {"--device", "where to train: auto, cpu or cuda (default: train.device)", &options.device},
            {"--set", "one setting, section.key=value; may be repeated", &options.settings},
            {"--print-config", "print every setting and where it came from, and train nothing", &options.print_config}},
           [] { run_train(options); },

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/backend.h"
 
-#include <cstring>
-
 #include "base/system.h"
 #include "ops/cpu/cpu_backend.h"
 #include "ops/reference/reference_backend.h"
@@ -14,9 +12,9 @@ void Backend::copy(Tensor to, Tensor from) {
   add(to, from);
 }
 
-void Backend::copy_in_tokens(Tensor to, const int32_t* from) { std::memcpy(to.as<int32_t>(), from, to.bytes()); }
-
-std::unique_ptr<Backend> make_backend(const std::string& precision) {
+std::unique_ptr<Backend> make_backend(const std::string& device, const std::string& precision) {
+  if (device == "cuda") throw Error(Exit::kFailed, "this build has no CUDA backend", "use the device cpu or auto");
+  if (device != "cpu" && device != "auto") throw bad_input(fmt::format("unknown device \"{}\"", device), "use auto, cpu or cuda");
   if (precision == "reference-fp64") return std::make_unique<ReferenceBackend<double>>();
   if (precision == "reference") return std::make_unique<ReferenceBackend<float>>();
   if (precision == "fp32") return make_cpu_backend(DType::kF32);

@@ -3,6 +3,9 @@
 // Memory and views that ops work on.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
 
 #include "base/dtype.h"
 #include "base/error.h"
@@ -32,21 +35,31 @@ template <>
 struct DTypeOf<int32_t> {
   static constexpr DType value = DType::kI32;
 };
+template <>
+struct DTypeOf<int64_t> {
+  static constexpr DType value = DType::kI64;
+};
 
-/// Device memory with an owner, zeroed, aligned to 64 bytes (2 MiB pages where it is large: DRAM reads are 1.8x faster).
+/// A piece of a device's memory with an owner. Only the device's ops may look inside.
 class Buffer {
  public:
+  using Deleter = std::function<void(void*)>;
+
   Buffer() = default;
-  explicit Buffer(size_t bytes);
-  ~Buffer();
-  Buffer(Buffer&& other) noexcept;
-  Buffer& operator=(Buffer&& other) noexcept;
-  void* data() const { return data_; }
+  /// `deleter` gives `data` back to whom it came from.
+  Buffer(void* data, size_t size, Deleter deleter) : data_(data, std::move(deleter)), size_(size) {}
+  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  void* data() const { return data_.get(); }
   size_t size() const { return size_; }
 
  private:
-  void* data_ = nullptr;
-  size_t size_ = 0, mapped_ = 0;
+  std::unique_ptr<void, Deleter> data_;
+  size_t size_ = 0;
 };
 
 /// A row-major matrix somewhere in device memory; does not own. `stride`: elements between rows, >= cols.
@@ -64,7 +77,7 @@ struct Tensor {
     SPECTRA_CHECK(dtype == DTypeOf<T>::value, "{} wanted, {} found", dtype_name(DTypeOf<T>::value), dtype_name(dtype));
     return static_cast<T*>(data);
   }
-  bool dense() const { return stride == cols; }
+  bool dense() const { return stride == cols || rows == 1; }
   int64_t size() const { return rows * cols; }
   size_t bytes() const { return static_cast<size_t>(rows * cols) * dtype_size(dtype); }
   /// Rows [begin, begin + count).

@@ -23,8 +23,8 @@ void TimedBackend::timed(Part part, Op op) {
   seconds_[static_cast<size_t>(part)] += watch.seconds();
 }
 
-void TimedBackend::quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) {
-  timed(Part::kQuantize, [&] { inner_->quantize_weight(out, spec, w, scales, stats); });
+void TimedBackend::quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) {
+  timed(Part::kQuantize, [&] { inner_->quantize_weight(out, kind, row_begin, w, stats); });
 }
 
 void TimedBackend::linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) {
@@ -55,16 +55,17 @@ void TimedBackend::rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, T
   timed(Part::kElementwise, [&] { inner_->rmsnorm_backward(dx, dw, dy, x, rstd, w); });
 }
 
-void TimedBackend::rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) {
-  timed(Part::kElementwise, [&] { inner_->rope(qkv, shape, theta, inverse); });
+void TimedBackend::rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) {
+  timed(Part::kElementwise, [&] { inner_->rope(x, heads, time, rotation, inverse); });
 }
 
-void TimedBackend::attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
-  timed(Part::kAttention, [&] { inner_->attention(out, lse, qkv, shape); });
+void TimedBackend::attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) {
+  timed(Part::kAttention, [&] { inner_->attention(out, lse, in, shape); });
 }
 
-void TimedBackend::attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
-  timed(Part::kAttention, [&] { inner_->attention_backward(dqkv, dout, out, lse, qkv, shape); });
+void TimedBackend::attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in,
+                                      const AttentionShape& shape) {
+  timed(Part::kAttention, [&] { inner_->attention_backward(d, dout, out, lse, in, shape); });
 }
 
 void TimedBackend::swiglu(Tensor h, Tensor gate_up) {
@@ -83,7 +84,7 @@ void TimedBackend::sum_squares(Tensor out, Tensor x) {
   timed(Part::kOptimizer, [&] { inner_->sum_squares(out, x); });
 }
 
-void TimedBackend::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) {
+void TimedBackend::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) {
   timed(Part::kOptimizer, [&] { inner_->adamw(w, g, m, v, hyper, norm_squared, clip); });
 }
 

@@ -22,6 +22,7 @@ class TimedBackend final : public Backend {
   std::string name() const override { return inner_->name(); }
   DType activation() const override { return inner_->activation(); }
   DType master() const override { return inner_->master(); }
+  DeviceMemory memory() const override { return inner_->memory(); }
   Buffer allocate(size_t bytes) override { return inner_->allocate(bytes); }
   void copy_in(Tensor to, const float* from) override { inner_->copy_in(to, from); }
   void copy_out(float* to, Tensor from) override { inner_->copy_out(to, from); }
@@ -29,7 +30,7 @@ class TimedBackend final : public Backend {
   void add(Tensor y, Tensor x) override { inner_->add(y, x); }
   void copy(Tensor to, Tensor from) override { inner_->copy(to, from); }
   void copy_in_tokens(Tensor to, const int32_t* from) override { inner_->copy_in_tokens(to, from); }
-  void quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) override;
+  void quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) override;
   void linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) override;
   void linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) override;
   void linear_dw(Tensor dw, Tensor dy, Tensor x) override;
@@ -37,14 +38,15 @@ class TimedBackend final : public Backend {
   void embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) override;
   void rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) override;
   void rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) override;
-  void rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) override;
-  void attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
-  void attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
+  void rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) override;
+  void attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
+  void attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
   void swiglu(Tensor h, Tensor gate_up) override;
   void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) override;
   void cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) override;
   void sum_squares(Tensor out, Tensor x) override;
-  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) override;
+  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) override;
+  void read_bytes(void* to, Tensor from) override { inner_->read_bytes(to, from); }
   void synchronize() override { inner_->synchronize(); }
   size_t scratch_bytes() const override { return inner_->scratch_bytes(); }
   std::vector<Product> products() const override { return inner_->products(); }

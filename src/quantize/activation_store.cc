@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "ops/host_memory.h"
 
 namespace spectra::quantize {
 namespace {
@@ -36,7 +37,7 @@ void* map_spilled(const fs::path& directory, size_t bytes) {
 ActivationStore::ActivationStore(int64_t rows, int64_t cols, DType dtype, const fs::path& spill) {
   bytes_ = static_cast<size_t>(rows * cols) * dtype_size(dtype);
   if (spill.empty()) {
-    memory_ = ops::Buffer(bytes_);
+    memory_ = ops::host_memory(bytes_);
     all_ = {memory_.data(), dtype, rows, cols};
   } else {
     mapped_ = map_spilled(spill, bytes_);

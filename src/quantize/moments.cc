@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ops/host_memory.h"
+
 namespace spectra::quantize {
 
 using ops::Tensor;
@@ -71,7 +73,7 @@ void MomentSums::add(const Tensor& x, const Tensor& full) {
 
 Moments MomentSums::moments() {
   backend_.synchronize();
-  inputs_ = ops::Buffer(square_bytes(size_));
+  inputs_ = ops::host_memory(square_bytes(size_));
   auto* h = static_cast<float*>(inputs_.data());
   for (size_t i = 0; i < panels_.size(); ++i)
     for (size_t j = i; j < panels_.size(); ++j)

@@ -87,7 +87,7 @@ Run::Run(const Job& job)
     : job_(job),
       directory_(job.model),
       config_(float_config(directory_)),
-      backend_(ops::make_backend(backend_name(job.precision))),
+      backend_(ops::make_backend("cpu", backend_name(job.precision))),
       weights_([this](const std::string& name) {
         const format::TensorView& view = directory_.get(name);
         std::vector<float> values(static_cast<size_t>(view.elements()));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/rope.h"
 
 namespace spectra::quantize {
 
@@ -62,6 +63,7 @@ Stream::Stream(ops::Backend& backend, const model::Config& config, std::span<con
                const Weights& weights, const fs::path& spill)
     : backend_(backend),
       config_(config),
+      rotation_{model::rope_frequencies(config), 1},
       tokens_(tokens.begin(), tokens.end()),
       time_(time),
       sequences_(static_cast<int64_t>(tokens.size()) / time),
@@ -136,7 +138,8 @@ Tensor Stream::stored_input(Step step, int64_t chunk) {
 Tensor Stream::run(Step step, int64_t chunk) {
   const int64_t n = chunk_tokens(chunk);
   const Tensor hidden = hidden_.rows(first_token(chunk), n);
-  const ops::AttentionShape shape{n / time_, time_, config_.heads, config_.kv_heads, config_.head_dim()};
+  const int64_t heads = config_.heads + config_.kv_heads;  // that are rotated: q's and k's lie side by side
+  const ops::AttentionShape shape = ops::self_attention(n / time_, time_, config_.heads, config_.kv_heads, config_.head_dim());
   Tensor x;
   switch (step) {
     case Step::kAttention:
@@ -146,8 +149,8 @@ Tensor Stream::run(Step step, int64_t chunk) {
       x = stored_input(step, chunk);
       const Tensor qkv = scratch(qkv_out_, backend_.activation(), n, qkv_.weight.codes.rows);
       backend_.linear(qkv, norm(hidden, attention_norm_), qkv_.weight);
-      backend_.rope(qkv, shape, config_.rope_theta, false);
-      backend_.attention(x, scratch(lse_, backend_.master(), shape.batch * shape.heads, time_), qkv, shape);
+      backend_.rope(qkv.col_range(0, heads * shape.head_dim), heads, time_, rotation_, false);
+      backend_.attention(x, scratch(lse_, backend_.master(), shape.batch * shape.heads, time_), ops::split_qkv(qkv, shape), shape);
       break;
     }
     case Step::kMlp: {
@@ -192,8 +195,7 @@ double Stream::loss(int64_t sequences, const Weights& weights) {
       backend_.cross_entropy(loss, {}, {}, logits, targets.data() + row, 0);
     }
   }
-  backend_.synchronize();
-  return *loss.as<double>() / static_cast<double>(sequences * (time_ - 1));
+  return backend_.read<double>(loss)[0] / static_cast<double>(sequences * (time_ - 1));
 }
 
 uint64_t Stream::stored_bytes(const model::Config& config, int64_t tokens, size_t activation_bytes) {

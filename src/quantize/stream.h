@@ -73,6 +73,7 @@ class Stream {
 
   ops::Backend& backend_;
   const model::Config config_;
+  const ops::Rotation rotation_;
   const std::vector<int32_t> tokens_;
   const int64_t time_, sequences_, chunk_sequences_;
   ActivationStore hidden_;  // (tokens, D) master

@@ -63,10 +63,7 @@ void fetch(ops::Backend& backend, Ranks& ranks, const Transformer& model, const 
   const int owner = model.blocks()[parameter.block].owner;
   if (!ranks.first() && !parameter.owned) return;
   values.resize(static_cast<size_t>(parameter.weight.size()));
-  if (parameter.owned) {
-    backend.synchronize();
-    backend.copy_out(values.data(), part(parameter, prefix));
-  }
+  if (parameter.owned) backend.copy_out(values.data(), part(parameter, prefix));
   if (ranks.first() && parameter.owned) return;
   const size_t bytes = values.size() * sizeof(float);
   ranks.first() ? ranks.receive(owner, values.data(), bytes) : ranks.send(0, values.data(), bytes);

@@ -22,7 +22,7 @@ struct ModelFile::Impl {
   ops::Backend& backend;
   const model::Config& config;
   format::SafetensorsWriter writer;
-  ops::Buffer masters, codes, axis_scales, scales;
+  ops::Buffer masters, codes, scales;
 };
 
 namespace {
@@ -39,36 +39,30 @@ std::vector<format::SafetensorsWriter::Entry> entries(const Transformer& transfo
 ModelFile::Impl::Impl(const fs::path& path, ops::Backend& backend_, Transformer& transformer)
     : backend(backend_), config(transformer.config()), writer(path, entries(transformer)) {
   if (config.family == model::Family::kFloat) return;
-  int64_t elements = 0, lines = 0;
+  int64_t elements = 0;
   for (const Parameter& info : model::parameters(config)) {
-    if (info.role != Role::kLinear) continue;
-    elements = std::max(elements, info.rows * info.cols);
-    lines = std::max({lines, info.rows, info.cols});
+    if (info.role == Role::kLinear) elements = std::max(elements, info.rows * info.cols);
   }
   masters = backend.allocate(static_cast<size_t>(elements) * dtype_size(backend.master()));
   codes = backend.allocate(static_cast<size_t>(elements) * dtype_size(backend.activation()));
-  axis_scales = backend.allocate(static_cast<size_t>(lines) * sizeof(float));
   scales = backend.allocate(static_cast<size_t>(config.shards) * dtype_size(backend.master()));
 }
 
 void ModelFile::Impl::round(const Parameter& info, std::vector<float>& values) {
   if (info.role != Role::kLinear || config.family == model::Family::kFloat) return;
-  const bool by_rows = info.axis == model::ShardAxis::kRows;
   const ops::Tensor master(masters.data(), backend.master(), info.rows, info.cols);
   backend.copy_in(master, values.data());
   ops::QuantizedWeight quantized;
   quantized.codes = {codes.data(), backend.activation(), info.rows, info.cols};
-  (by_rows ? quantized.row_scale : quantized.col_scale) = static_cast<float*>(axis_scales.data());
-  ops::QuantizeSpec spec;
-  spec.kind = config.family == model::Family::kTernary ? ops::WeightKind::kTernary : ops::WeightKind::kBinary;
-  spec.by_rows = by_rows;
-  spec.bounds = model::shard_bounds(info, config.shards);
-  const ops::Tensor shard_scales(scales.data(), backend.master(), 1, config.shards);
-  backend.quantize_weight(quantized, spec, master, shard_scales, nullptr);
+  quantized.by_rows = info.axis == model::ShardAxis::kRows;
+  quantized.bounds = model::shard_bounds(info, config.shards);
+  quantized.scales = {scales.data(), backend.master(), 1, config.shards};
+  const bool ternary = config.family == model::Family::kTernary;
+  backend.quantize_weight(quantized, ternary ? ops::WeightKind::kTernary : ops::WeightKind::kBinary, 0, master, {});
   backend.copy_out(values.data(), quantized.codes);
   std::vector<float> host_scales(static_cast<size_t>(config.shards));
-  backend.copy_out(host_scales.data(), shard_scales);
-  scale_codes(info, host_scales, spec.bounds, values);
+  backend.copy_out(host_scales.data(), quantized.scales);
+  scale_codes(info, host_scales, quantized.bounds, values);
 }
 
 void ModelFile::Impl::scale_codes(const Parameter& info, const std::vector<float>& shard_scales, const std::vector<int64_t>& bounds,

@@ -17,15 +17,15 @@ std::string short_name(std::string name) {
 }
 
 LayerStatistics statistics_of(ops::Backend& backend, const model::Config& config, const TrainedParameter& parameter,
-                              std::vector<float>& weights) {
+                              const ops::QuantizeStats& stats, std::vector<float>& weights) {
   LayerStatistics layer;
   layer.scales.resize(static_cast<size_t>(config.shards));
   backend.copy_out(layer.scales.data(), parameter.scales);
   weights.resize(static_cast<size_t>(parameter.weight.size()));
   backend.copy_out(weights.data(), parameter.weight);
   const auto count = static_cast<double>(weights.size());
-  if (config.family == model::Family::kTernary) layer.zero_fraction = static_cast<double>(parameter.stats->zeros) / count;
-  layer.flip_fraction = static_cast<double>(parameter.stats->flips) / count;
+  if (config.family == model::Family::kTernary) layer.zero_fraction = static_cast<double>(stats.zeros) / count;
+  layer.flip_fraction = static_cast<double>(stats.flips) / count;
   const ThresholdDistance distance =
       threshold_distance(weights, parameter.info.cols, parameter.info.axis, model::shard_bounds(parameter.info, config.shards),
                          layer.scales, config.family);
@@ -94,14 +94,15 @@ ThresholdDistance threshold_distance(const std::vector<float>& weights, int64_t 
 std::vector<LayerStatistics> layer_statistics(ops::Backend& backend, Ranks& ranks, Transformer& model) {
   const model::Config& config = model.config();
   if (config.family == model::Family::kFloat) return {};
-  backend.synchronize();
+  const std::vector<ops::QuantizeStats> stats = model.quantize_stats();
   std::vector<LayerStatistics> own;
   std::vector<bool> known;
   std::vector<float> weights;
-  for (const TrainedParameter& parameter : model.parameters()) {
+  for (size_t p = 0; p < stats.size(); ++p) {
+    const TrainedParameter& parameter = model.parameters()[p];
     if (parameter.info.role != model::Role::kLinear) continue;
     known.push_back(parameter.weight.data != nullptr);
-    own.push_back(known.back() ? statistics_of(backend, config, parameter, weights) : LayerStatistics{});
+    own.push_back(known.back() ? statistics_of(backend, config, parameter, stats[p], weights) : LayerStatistics{});
     own.back().name = short_name(parameter.info.name);
   }
   return gathered(ranks, own, known, config);

@@ -109,8 +109,8 @@ Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_s
   return plan;
 }
 
-void require_resources(const Plan& plan, const fs::path& run, int ranks_here) {
-  require_memory(plan.memory_bytes(ranks_here), "training",
+void require_resources(const Plan& plan, const fs::path& run, const ops::DeviceMemory& memory, int ranks_here) {
+  require_memory(plan.memory_bytes(ranks_here), memory.free, "training",
                  "lower train.micro_batch or train.sequence, set train.recompute to selective or full, or take a smaller model");
   require_disk(plan.disk_bytes, run, "the run's checkpoints");
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "ops/backend.h"
 #include "train/recipe.h"
 
 namespace spectra::train {
@@ -38,8 +39,8 @@ struct Plan {
 /// `vocab`, `eos`: of the data's tokenizer. `first_step`: steps already done. Memory is that of the rank that needs most.
 Plan make_plan(const Recipe& recipe, int64_t vocab, int32_t eos, int64_t first_step = 0, int ranks = 1);
 /// Throws Error (exit 5) with the numbers and a suggestion. `run`: where checkpoints go. `ranks_here`: ranks that share this
-/// machine's memory.
-void require_resources(const Plan& plan, const fs::path& run, int ranks_here = 1);
+/// device's memory.
+void require_resources(const Plan& plan, const fs::path& run, const ops::DeviceMemory& memory, int ranks_here = 1);
 /// A table for people. `tokens_per_second`: expected; 0 = not known, then no time is told.
 std::string describe(const Plan& plan, const Recipe& recipe, double tokens_per_second = 0);
 

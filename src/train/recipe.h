@@ -37,6 +37,7 @@ struct Recipe {
   int64_t batch_tokens = 0;  ///< one optimizer step
   int64_t sequence = 0;      ///< T
   int64_t seed = 1;
+  std::string device = "auto";
   std::string precision = "auto";
   int64_t micro_batch = 0;  ///< sequences of one forward and backward pass
   std::string recompute = "none";

@@ -27,6 +27,7 @@ std::vector<Key> make_keys() {
       {"train.sequence", &R::sequence, "2048 (paper); 256 below 99M", "tokens of one sequence (T), the model's context", 2,
        kDimension},
       {"train.seed", &R::seed, "1", "seed of weights and data order", 0, 9e18},
+      {"train.device", &R::device, "auto", "where the training runs", 0, 0, {"auto", "cpu", "cuda"}, true},
       {"train.precision",
        &R::precision,
        "bf16 where the CPU has it, else fp32",

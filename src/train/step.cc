@@ -29,9 +29,8 @@ double tree_sum(std::vector<double> values) {
 Optimizer::Optimizer(ops::Backend& backend, Ranks& ranks, Transformer& model, const Recipe& recipe)
     : backend_(backend), ranks_(ranks), model_(model), recipe_(recipe), schedule_(make_schedule(recipe)) {
   const size_t count = model.parameters().size();
-  norm_buffer_ = backend.allocate((count + 1) * sizeof(double));
+  norm_buffer_ = backend.allocate(count * sizeof(double));
   squares_ = {norm_buffer_.data(), DType::kF64, 1, static_cast<int64_t>(count)};
-  norm_squared_ = {static_cast<double*>(norm_buffer_.data()) + count, DType::kF64, 1, 1};
 }
 
 StepNumbers Optimizer::measure(std::span<const double> group_losses, double loss_scale) {
@@ -39,12 +38,12 @@ StepNumbers Optimizer::measure(std::span<const double> group_losses, double loss
   backend_.zero(squares_);
   for (size_t p = 0; p < count; ++p)
     if (const TrainedParameter& parameter = model_.parameters()[p]; parameter.owned)
-      backend_.sum_squares({squares_.as<double>() + p, DType::kF64, 1, 1}, parameter.gradient);
-  backend_.synchronize();
+      backend_.sum_squares(squares_.col_range(static_cast<int64_t>(p), 1), parameter.gradient);
+  const std::vector<double> squares = backend_.read<double>(squares_);
 
   // Of each rank: losses of its groups, squares of its parameters (0 elsewhere), whether it was told to stop.
   std::vector<double> mine(group_losses.begin(), group_losses.end());
-  mine.insert(mine.end(), squares_.as<double>(), squares_.as<double>() + count);
+  mine.insert(mine.end(), squares.begin(), squares.end());
   mine.push_back(interrupted() ? 1 : 0);
   const std::vector<double> all = ranks_.gather(mine);
   std::vector<double> losses;
@@ -59,7 +58,7 @@ StepNumbers Optimizer::measure(std::span<const double> group_losses, double loss
                   all.begin() + static_cast<std::ptrdiff_t>(at + group_losses.size()));
     numbers.interrupted = numbers.interrupted || all[at + mine.size() - 1] != 0;
   }
-  *norm_squared_.as<double>() = squared;
+  norm_squared_ = squared;
   numbers.loss_sum = tree_sum(losses);
   numbers.grad_norm = std::sqrt(squared) / loss_scale;
   return numbers;
@@ -103,13 +102,13 @@ void Optimizer::discard() {
 /// Zeros and flips are counted by owners; sums of whole numbers are exact in any order.
 void Optimizer::count_codes(UpdateResult& result) const {
   if (model_.config().family == model::Family::kFloat) return;
+  const std::vector<ops::QuantizeStats> stats = model_.quantize_stats();
   double zeros = 0, flips = 0, weights = 0;
-  for (const TrainedParameter& parameter : model_.parameters()) {
-    if (parameter.info.role != model::Role::kLinear || parameter.stats == nullptr) continue;
-    weights += static_cast<double>(parameter.weight.size());
-    if (!parameter.owned) continue;
-    zeros += static_cast<double>(parameter.stats->zeros);
-    flips += static_cast<double>(parameter.stats->flips);
+  for (size_t p = 0; p < stats.size(); ++p) {
+    const TrainedParameter& parameter = model_.parameters()[p];
+    if (parameter.stats.data != nullptr) weights += static_cast<double>(parameter.weight.size());
+    zeros += static_cast<double>(stats[p].zeros);  // 0 where another rank owns it
+    flips += static_cast<double>(stats[p].flips);
   }
   if (weights == 0) return;
   const std::vector<double> all = ranks_.gather(std::vector<double>{zeros, flips});

@@ -47,8 +47,8 @@ class Optimizer {
   const Recipe& recipe_;
   Schedule schedule_;
   ops::Buffer norm_buffer_;
-  ops::Tensor squares_;       ///< (1, parameters) fp64: of each gradient
-  ops::Tensor norm_squared_;  ///< (1, 1) fp64
+  ops::Tensor squares_;      ///< (1, parameters) fp64: of each gradient
+  double norm_squared_ = 0;  ///< of the whole gradient, as measure() found it
 };
 
 /// The owners' GEMM weights, embedding and norms reach every rank.

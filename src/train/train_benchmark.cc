@@ -99,13 +99,14 @@ TrainBenchmark benchmark_training(const TrainBenchmarkOptions& options) {
   const Recipe recipe = recipe_of(options);
   TrainBenchmark result;
   result.plan = make_plan(recipe, vocab_of(options), 0);
-  require_memory(result.plan.memory_bytes(), "the benchmark", "lower --batch or --sequence, or take a smaller model");
+  ops::TimedBackend backend(ops::make_backend(recipe.device, recipe.precision), result.plan.config.vocab);
+  require_memory(result.plan.memory_bytes(), backend.memory().free, "the benchmark",
+                 "lower --batch or --sequence, or take a smaller model");
   result.precision = recipe.precision;
   result.tokens = recipe.batch_tokens;
   result.threads = compute_threads();
-  ops::TimedBackend backend(ops::make_backend(recipe.precision), result.plan.config.vocab);
   result.backend = backend.name();
-  result.peak_flops = ops::gemm_peak(*ops::make_backend(recipe.precision));
+  result.peak_flops = ops::gemm_peak(*ops::make_backend(recipe.device, recipe.precision));
 
   Steps steps(backend, recipe, result.plan);
   Progress progress("steps", static_cast<uint64_t>(options.steps + options.warmup));

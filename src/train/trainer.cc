@@ -48,8 +48,8 @@ struct Trainer::Impl {
   const fs::path run;
   const TrainingData data;
   const RunStart start;
-  const Plan plan;
   std::unique_ptr<ops::Backend> backend;
+  const Plan plan;
   Transformer model;
   GradientSum sum;
   Optimizer optimizer;
@@ -95,9 +95,10 @@ RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool res
 }
 
 /// The plan, refused before memory is taken when it does not fit.
-Plan checked_plan(const Recipe& recipe, const TrainingData& data, const RunStart& start, const fs::path& run, const Ranks& ranks) {
+Plan checked_plan(const Recipe& recipe, const TrainingData& data, const RunStart& start, const fs::path& run, const Ranks& ranks,
+                  const ops::DeviceMemory& memory) {
   Plan plan = make_plan(recipe, data.vocab(), data.eos(), start.state.step, ranks.size());
-  if (ranks.first()) require_resources(plan, run, ranks.here());
+  if (ranks.first()) require_resources(plan, run, memory, ranks.here());
   return plan;
 }
 
@@ -116,8 +117,8 @@ Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ra
       run(run_),
       data(recipe),
       start(find_start_together(recipe, run, resume, data, ranks)),
-      plan(checked_plan(recipe, data, start, run, ranks)),
-      backend(ops::make_backend(recipe.precision)),
+      backend(ops::make_backend(recipe.device, recipe.precision)),
+      plan(checked_plan(recipe, data, start, run, ranks, backend->memory())),
       model(*backend, plan.config, recipe.micro_batch, recipe.sequence, recompute_from_name(recipe.recompute),
             {ranks.rank(), ranks.size()}),
       sum(*backend, ranks, model, groups_here()),

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "model/initial.h"
+#include "model/rope.h"
 #include "train/activations.h"
 #include "train/weights.h"
 
@@ -18,6 +19,7 @@ struct Transformer::Impl {
         config(config_),
         batch(batch_),
         time(time_),
+        rotation{model::rope_frequencies(config), 1},
         recompute(recompute_),
         memory(&backend_),
         weights(config, {backend_.activation(), backend_.master()}, place, memory),
@@ -35,13 +37,20 @@ struct Transformer::Impl {
   void head_loss(bool gradient, float scale, PerChunk&& per_chunk);
   ops::AttentionShape shape() const {
     const int32_t* first_keys = masked ? acts.first_keys.as<int32_t>() : nullptr;
-    return {batch, time, config.heads, config.kv_heads, config.head_dim(), first_keys};
+    return ops::self_attention(batch, time, config.heads, config.kv_heads, config.head_dim(),
+                               {ops::MaskKind::kCausal, 0, first_keys});
+  }
+  /// q and k of `qkv`: their heads lie side by side.
+  void rope(const Tensor& qkv, bool inverse) {
+    const int64_t heads = config.heads + config.kv_heads;
+    backend.rope(qkv.col_range(0, heads * config.head_dim()), heads, time, rotation, inverse);
   }
   int64_t tokens_per_batch() const { return batch * time; }
 
   ops::Backend& backend;
   const model::Config config;
   const int64_t batch, time;
+  const ops::Rotation rotation;
   const Recompute recompute;
   Memory memory;
   Weights weights;
@@ -103,8 +112,8 @@ void Transformer::Impl::attention_block(size_t l, const Tensor& residual) {
   const LayerActivations& a = acts.layers[l];
   backend.rmsnorm(a.attention_norm, a.attention_rstd, acts.stream[2 * l], residual, w.attention_norm.weight, config.norm_eps);
   backend.linear(a.qkv, a.attention_norm, w.qkv.weight);
-  backend.rope(a.qkv, shape(), config.rope_theta, false);
-  backend.attention(a.attention, a.lse, a.qkv, shape());
+  rope(a.qkv, false);
+  backend.attention(a.attention, a.lse, ops::split_qkv(a.qkv, shape()), shape());
 }
 
 /// swiglu(norm(x)), x += residual first.
@@ -171,8 +180,9 @@ void Transformer::Impl::backward_layer(size_t l) {
   backend.copy(d.rounded, d.stream);
   backend.linear_dw(w.o.gradient, d.rounded, a.attention);
   backend.linear_dx(d.attention, d.rounded, w.o.weight);
-  backend.attention_backward(d.qkv, d.attention, a.attention, a.lse, a.qkv, shape());
-  backend.rope(d.qkv, shape(), config.rope_theta, true);
+  backend.attention_backward(ops::split_qkv(d.qkv, shape()), d.attention, a.attention, a.lse, ops::split_qkv(a.qkv, shape()),
+                             shape());
+  rope(d.qkv, true);
   backend.linear_dw(w.qkv.gradient, d.qkv, a.attention_norm);
   backend.linear_dx(d.norm, d.qkv, w.qkv.weight);
   backend.rmsnorm_backward(d.stream, w.attention_norm.gradient, d.norm, acts.stream[2 * l], a.attention_rstd,
@@ -214,6 +224,13 @@ void Transformer::quantize() {
     if (parameters()[blocks()[block].first].owned) quantize(block);
 }
 
+std::vector<ops::QuantizeStats> Transformer::quantize_stats() const {
+  const std::vector<int64_t> rows = impl_->backend.read<int64_t>(impl_->weights.stats);
+  std::vector<ops::QuantizeStats> all;
+  for (size_t i = 0; i < rows.size(); i += 2) all.push_back({rows[i], rows[i + 1]});
+  return all;
+}
+
 void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<const int32_t> targets, float scale,
                                    std::span<const int32_t> first_keys, const std::function<void(size_t)>& on_block) {
   Impl& m = *impl_;
@@ -235,14 +252,10 @@ void Transformer::evaluate(std::span<const int32_t> tokens, std::span<const int3
   m.head_loss(false, 0.0f, [](int64_t, int64_t, const Tensor&) {});
   if (logprobs.empty()) return;
   SPECTRA_CHECK(logprobs.size() == tokens.size(), "{} log-probabilities for {} tokens", logprobs.size(), tokens.size());
-  m.backend.synchronize();
   m.backend.copy_out(logprobs.data(), m.acts.logprobs);
 }
 
-double Transformer::loss() {
-  impl_->backend.synchronize();
-  return *impl_->acts.loss.as<double>();
-}
+double Transformer::loss() { return impl_->backend.read<double>(impl_->acts.loss)[0]; }
 void Transformer::reset_loss() { impl_->backend.zero(impl_->acts.loss); }
 
 int64_t Transformer::batch() const { return impl_->batch; }

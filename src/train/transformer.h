@@ -18,8 +18,8 @@ namespace spectra::train {
 struct TrainedParameter {
   model::Parameter info;
   ops::Tensor weight, gradient, moment1, moment2;
-  ops::Tensor scales;  ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family; the owner's only
-  ops::QuantizeStats* stats = nullptr;
+  ops::Tensor scales;  ///< (1, S): γ or α of the last quantize(); empty for embedding, head, norms, float family
+  ops::Tensor stats;   ///< (1, 2) i64: see Backend::quantize_weight; empty where scales are; the owner's only
   size_t block = 0;
   bool owned = true;
   bool decayed() const { return info.role != model::Role::kNorm; }
@@ -69,6 +69,8 @@ class Transformer {
   /// weights.
   void quantize();
   void quantize(size_t block);
+  /// Of each parameter's last quantize(), on the host; zeros where it has no stats. Waits for what is queued.
+  std::vector<ops::QuantizeStats> quantize_stats() const;
 
   /// Adds to gradients() the gradient of scale * (sum of losses) and returns nothing to the host: see loss().
   /// `tokens` and `targets`: batch * time each, row by row; target -1 = not scored. `first_keys`: for each token the first position
@@ -80,7 +82,7 @@ class Transformer {
   /// Forward only; adds to loss(). `logprobs`: batch * time values of log p(target), or empty.
   void evaluate(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<float> logprobs = {},
                 std::span<const int32_t> first_keys = {});
-  /// Sum of losses (nats) since reset_loss(). Synchronizes.
+  /// Sum of losses (nats) since reset_loss(). Waits for what is queued.
   double loss();
   void reset_loss();
 

@@ -2,6 +2,7 @@
 #include "train/weights.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 namespace spectra::train {
@@ -55,6 +56,7 @@ Weights::Weights(const model::Config& config, Precision precision, const Place& 
   const std::vector<size_t> counts = block_counts(config);
   owners_ = assign_owners(infos_, counts, place.ranks);
   parameters.reserve(infos_.size());
+  stats = memory_.tensor(DType::kI64, static_cast<int64_t>(infos_.size()), 2);
   begin_block(1);
   embedding = stack(1, true);
   for (int64_t l = 0; l < config.layers; ++l) {
@@ -139,37 +141,40 @@ Linear Weights::quantized(const Stacked& stacked, size_t first, size_t count) {
   std::vector<ops::Tensor>& shared = blocks[block].shared;
   result.weight.codes = memory_.tensor(precision_.activation, stacked.gradient.rows, stacked.gradient.cols);
   shared.push_back(result.weight.codes);
-  const model::Parameter& info = parameters[first].info;
-  const bool low_bit = info.role == model::Role::kLinear && config_.family != model::Family::kFloat;
-  const bool by_rows = info.axis == model::ShardAxis::kRows;
+  const bool low_bit = parameters[first].info.role == model::Role::kLinear && config_.family != model::Family::kFloat;
   if (low_bit) {
-    const int64_t lines = by_rows ? stacked.gradient.rows : stacked.gradient.cols;
-    shared.push_back(memory_.tensor(DType::kF32, 1, lines));
-    (by_rows ? result.weight.row_scale : result.weight.col_scale) = shared.back().as<float>();
+    add_shards(result.weight, first, count);
+    shared.push_back(result.weight.scales);
   }
   int64_t row = 0;
   for (size_t i = first; i < first + count; ++i) {
-    TrainedParameter& parameter = parameters[i];
-    ops::QuantizeSpec spec;
-    spec.row_begin = row;
-    if (low_bit) {
-      spec.kind = kind_of(config_.family);
-      spec.by_rows = by_rows;
-      spec.bounds = model::shard_bounds(parameter.info, config_.shards);
-      parameter.scales = memory_.tensor(precision_.master, 1, config_.shards);
-      parameter.stats = static_cast<ops::QuantizeStats*>(memory_.tensor(DType::kI64, 1, 2).data);
-    }
-    quantizations_.push_back({result.weight, spec, i, block});
-    row += parameter.info.rows;
+    quantizations_.push_back({result.weight, low_bit ? kind_of(config_.family) : ops::WeightKind::kFloat, row, i, block});
+    row += parameters[i].info.rows;
   }
   return result;
 }
 
+/// The scales of `count` low-bit parameters from `first`, whose codes fill `weight`: one after another.
+void Weights::add_shards(ops::QuantizedWeight& weight, size_t first, size_t count) {
+  weight.by_rows = parameters[first].info.axis == model::ShardAxis::kRows;
+  weight.scales = memory_.tensor(precision_.master, 1, static_cast<int64_t>(count) * config_.shards);
+  weight.bounds = {0};
+  for (size_t i = first; i < first + count; ++i) {
+    TrainedParameter& parameter = parameters[i];
+    const std::vector<int64_t> bounds = model::shard_bounds(parameter.info, config_.shards);
+    const int64_t begin = weight.bounds.back();
+    parameter.scales = weight.scales.col_range(weight.shards(), config_.shards);
+    parameter.stats = stats.row_range(static_cast<int64_t>(i), 1);
+    std::transform(bounds.begin() + 1, bounds.end(), std::back_inserter(weight.bounds),
+                   [&](int64_t bound) { return begin + bound; });
+  }
+}
+
 void Weights::quantize(ops::Backend& backend, size_t block) {
-  for (Quantization& q : quantizations_) {
+  for (const Quantization& q : quantizations_) {
     if (q.block != block) continue;
-    TrainedParameter& parameter = parameters[q.parameter];
-    backend.quantize_weight(q.target, q.spec, parameter.weight, parameter.scales, parameter.stats);
+    const TrainedParameter& parameter = parameters[q.parameter];
+    backend.quantize_weight(q.target, q.kind, q.row_begin, parameter.weight, parameter.stats);
   }
 }
 

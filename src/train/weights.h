@@ -42,18 +42,21 @@ class Weights {
   std::vector<LayerWeights> layers;
   Stacked final_norm;  ///< (1, D)
   Linear head;         ///< (V, D); its gradient is the embedding's when tied
+  ops::Tensor stats;   ///< (parameters, 2) i64: one row a parameter
 
  private:
-  /// Codes of one parameter are rows of `target`.
+  /// Codes of one parameter are rows of `target`, from row_begin on.
   struct Quantization {
     ops::QuantizedWeight target;
-    ops::QuantizeSpec spec;
+    ops::WeightKind kind;
+    int64_t row_begin;
     size_t parameter, block;
   };
   void begin_block(size_t count);
   Stacked stack(int count, bool everywhere);
   Linear linear(int count);
   Linear quantized(const Stacked& stacked, size_t first, size_t count);
+  void add_shards(ops::QuantizedWeight& weight, size_t first, size_t count);
 
   const model::Config& config_;
   Precision precision_;

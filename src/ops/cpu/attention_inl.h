@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Causal attention of one kv head, included by each loops_*.cc after its vec_*.h and loops_inl.h. A block of queries meets all keys
-// up to its last row at once, so memory is kQueryBlock x T, never T x T (after FlashAttention-2, Dao 2023, with rows instead of
+// Attention of one kv head, included by each loops_*.cc after its vec_*.h and loops_inl.h. A block of queries meets all keys
+// that its rows see at once, so memory is kQueryBlock x T, never T x T (after FlashAttention-2, Dao 2023, with rows instead of
 // tiles: a strip of this height stays in the L2 cache up to T = 2048).
 //
 // Matrix products run on words of 32 bits: what one multiply-add takes from the summed dimension. FloatWords (below): one float.
@@ -154,8 +154,8 @@ struct Pieces {
   }
 };
 
-/// Scratch of both directions. Letters as in the paper. Head dimension and time are rounded up to 16, and 16 more are added to
-/// time: rows a power of two apart would fall into the same few sets of the L1 cache.
+/// Scratch of both directions. Letters as in the paper. Head dimension and time, the number of keys, are rounded up to 16, and 16
+/// more are added to time: rows a power of two apart would fall into the same few sets of the L1 cache.
 template <class W>
 struct AttentionScratch {
   int64_t time, width;
@@ -224,19 +224,26 @@ void softmax_row(float* out, const float* s, int64_t len, int64_t n, float scale
   total = sum(sums);
 }
 
+/// The keys [first, end) that query t sees.
+inline int64_t first_key(const AttentionTask& task, int64_t t) {
+  const int64_t document = task.first_key == nullptr ? 0 : task.first_key[t];
+  const int64_t window = task.causal ? t + 1 - task.window : 0;
+  return document > window ? document : window;
+}
+inline int64_t end_key(const AttentionTask& task, int64_t t) { return task.causal ? t + 1 : task.keys; }
+
 /// The keys before the first that any query of the block sees, in whole vectors: nothing is computed for them.
 inline int64_t unseen_keys(const AttentionTask& task, int64_t begin, int64_t rows) {
-  if (task.first_key == nullptr) return 0;
-  int64_t first = task.first_key[begin];
-  for (int64_t r = 1; r < rows; ++r) first = smaller(first, task.first_key[begin + r]);
+  int64_t first = first_key(task, begin);
+  for (int64_t r = 1; r < rows; ++r) first = smaller(first, first_key(task, begin + r));
   return first / 16 * 16;
 }
 
 /// Scores of keys that a query does not see, of those from `skip` on, become -infinity.
 inline void hide_keys(const AttentionTask& task, float* scores, int64_t stride, int64_t begin, int64_t rows, int64_t skip) {
-  if (task.first_key == nullptr) return;
   for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = skip; j < task.first_key[begin + r]; ++j) scores[r * stride + j] = -INFINITY;
+    const int64_t first = first_key(task, begin + r);
+    for (int64_t j = skip; j < first; ++j) scores[r * stride + j] = -INFINITY;
   }
 }
 
@@ -245,28 +252,29 @@ void attention(const AttentionTask& task) {
   using T = typename W::Stored;
   const int64_t e = task.head_dim, words = e / W::kPer;
   Pieces pieces{static_cast<char*>(task.scratch)};
-  const AttentionScratch<W> s(pieces, task.time, e, false);
-  pack_transposed<W>(s.k_transposed, static_cast<const T*>(task.k), task.qkv_stride, task.time, e, s.time);
-  pack_interleaved<W>(s.v_interleaved, static_cast<const T*>(task.v), task.qkv_stride, task.time, e, s.time, s.width);
+  const AttentionScratch<W> s(pieces, task.keys, e, false);
+  pack_transposed<W>(s.k_transposed, static_cast<const T*>(task.k.data), task.k.stride, task.keys, e, s.time);
+  pack_interleaved<W>(s.v_interleaved, static_cast<const T*>(task.v.data), task.v.stride, task.keys, e, s.time, s.width);
   const float scale = 1.0f / sqrtf(static_cast<float>(e));
   for (int64_t g = 0; g < task.group; ++g) {
-    for (int64_t begin = 0; begin < task.time; begin += kQueryBlock) {
-      const int64_t rows = smaller(kQueryBlock, task.time - begin), keys = round_up(begin + rows, 16);
+    for (int64_t begin = 0; begin < task.queries; begin += kQueryBlock) {
+      const int64_t rows = smaller(kQueryBlock, task.queries - begin), end = end_key(task, begin + rows - 1),
+                    keys = round_up(end, 16);
       const int64_t skip = unseen_keys(task, begin, rows), skip_words = skip / W::kPer;
-      pack_rows<W>(s.q_rows, static_cast<const T*>(task.q) + begin * task.qkv_stride + g * e, task.qkv_stride, rows, e);
+      pack_rows<W>(s.q_rows, static_cast<const T*>(task.q.data) + begin * task.q.stride + g * e, task.q.stride, rows, e);
       tile<W>(s.scores + skip, s.time, {s.q_rows, words, 1}, s.k_transposed + skip, s.time, rows, keys - skip, words, false);
       hide_keys(task, s.scores, s.time, begin, rows, skip);
       float totals[kQueryBlock];
       for (int64_t r = 0; r < rows; ++r) {
         float top;
-        softmax_row<W>(s.rows + r * s.time / W::kPer + skip_words, s.scores + r * s.time + skip, begin + r + 1 - skip, keys - skip,
-                       scale, top, totals[r]);
-        task.lse[g * task.time + begin + r] = top + logf(totals[r]);
+        softmax_row<W>(s.rows + r * s.time / W::kPer + skip_words, s.scores + r * s.time + skip, end_key(task, begin + r) - skip,
+                       keys - skip, scale, top, totals[r]);
+        task.lse[g * task.queries + begin + r] = top + logf(totals[r]);
       }
       tile<W>(s.block_out, s.width, {s.rows + skip_words, s.time / W::kPer, 1}, s.v_interleaved + skip_words * s.width, s.width,
               rows, s.width, (keys - skip) / W::kPer, false);
       for (int64_t r = 0; r < rows; ++r) {
-        T* out = static_cast<T*>(task.out) + (begin + r) * task.out_stride + g * e;
+        T* out = static_cast<T*>(task.out.data) + (begin + r) * task.out.stride + g * e;
         const Vec normal = set(1.0f / totals[r]);
         each(e, [&](int64_t i, auto lanes) { put(out + i, lanes, get(s.block_out + r * s.width + i, lanes) * normal); });
       }
@@ -288,8 +296,8 @@ inline Gradient gradient_of(const float* s, const float* dp, int64_t count, floa
 /// dout · out of query r of the block: the part of dS that all keys share.
 template <class T>
 float shared_gradient(const AttentionTask& task, int64_t g, int64_t token) {
-  const int64_t at = token * task.out_stride + g * task.head_dim;
-  const T *out = static_cast<const T*>(task.out) + at, *dout = static_cast<const T*>(task.dout) + at;
+  const T* out = static_cast<const T*>(task.out.data) + token * task.out.stride + g * task.head_dim;
+  const T* dout = static_cast<const T*>(task.dout.data) + token * task.dout.stride + g * task.head_dim;
   Vec dot = set(0);
   each(task.head_dim, [&](int64_t i, auto lanes) { dot = fma(get(out + i, lanes), get(dout + i, lanes), dot); });
   return sum(dot);
@@ -305,8 +313,8 @@ void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, in
     int64_t seen[W::kPer];  // keys of each row; a last odd row is paired with one that sees none
     for (int64_t i = 0; i < W::kPer; ++i) {
       const bool inside = r + i < rows;
-      seen[i] = inside ? begin + r + i + 1 : 0;
-      lse[i] = inside ? task.lse[g * task.time + begin + r + i] : 0;
+      seen[i] = inside ? end_key(task, begin + r + i) : 0;
+      lse[i] = inside ? task.lse[g * task.queries + begin + r + i] : 0;
       delta[i] = inside ? shared_gradient<T>(task, g, begin + r + i) : 0;
     }
     for (int64_t j = skip; j < keys; j += 16) {
@@ -324,8 +332,7 @@ void block_gradients(const AttentionTask& task, const AttentionScratch<W>& s, in
 }
 
 template <class T>
-void store_gradient(void* out_, int64_t stride, const float* x, int64_t width, int64_t rows, int64_t cols) {
-  T* out = static_cast<T*>(out_);
+void store_gradient(T* out, int64_t stride, const float* x, int64_t width, int64_t rows, int64_t cols) {
   for (int64_t r = 0; r < rows; ++r) {
     each(cols, [&](int64_t i, auto lanes) { put(out + r * stride + i, lanes, get(x + r * width + i, lanes)); });
   }
@@ -336,43 +343,44 @@ void attention_backward(const AttentionTask& task) {
   using T = typename W::Stored;
   const int64_t e = task.head_dim, words = e / W::kPer;
   Pieces pieces{static_cast<char*>(task.scratch)};
-  const AttentionScratch<W> s(pieces, task.time, e, true);
-  const T *k = static_cast<const T*>(task.k), *v = static_cast<const T*>(task.v);
-  pack_transposed<W>(s.k_transposed, k, task.qkv_stride, task.time, e, s.time);
-  pack_transposed<W>(s.v_transposed, v, task.qkv_stride, task.time, e, s.time);
-  pack_interleaved<W>(s.k_interleaved, k, task.qkv_stride, task.time, e, s.time, s.width);
+  const AttentionScratch<W> s(pieces, task.keys, e, true);
+  const T *k = static_cast<const T*>(task.k.data), *v = static_cast<const T*>(task.v.data);
+  pack_transposed<W>(s.k_transposed, k, task.k.stride, task.keys, e, s.time);
+  pack_transposed<W>(s.v_transposed, v, task.v.stride, task.keys, e, s.time);
+  pack_interleaved<W>(s.k_interleaved, k, task.k.stride, task.keys, e, s.time, s.width);
   for (int64_t i = 0; i < s.time * s.width; i += 16) {
     store(s.dk + i, set(0));
     store(s.dv + i, set(0));
   }
   const float scale = 1.0f / sqrtf(static_cast<float>(e));
   for (int64_t g = 0; g < task.group; ++g) {
-    for (int64_t begin = 0; begin < task.time; begin += kQueryBlock) {
-      const int64_t rows = smaller(kQueryBlock, task.time - begin), keys = round_up(begin + rows, 16);
+    for (int64_t begin = 0; begin < task.queries; begin += kQueryBlock) {
+      const int64_t rows = smaller(kQueryBlock, task.queries - begin), end = end_key(task, begin + rows - 1),
+                    keys = round_up(end, 16);
       const int64_t row_words = round_up(rows, W::kPer) / W::kPer;
       const int64_t skip = unseen_keys(task, begin, rows), skip_words = skip / W::kPer;
-      const T* q = static_cast<const T*>(task.q) + begin * task.qkv_stride + g * e;
-      const T* dout = static_cast<const T*>(task.dout) + begin * task.out_stride + g * e;
-      pack_rows<W>(s.q_rows, q, task.qkv_stride, rows, e);
-      pack_rows<W>(s.do_rows, dout, task.out_stride, rows, e);
-      pack_interleaved<W>(s.q_interleaved, q, task.qkv_stride, rows, e, row_words * W::kPer, s.width);
-      pack_interleaved<W>(s.do_interleaved, dout, task.out_stride, rows, e, row_words * W::kPer, s.width);
+      const T* q = static_cast<const T*>(task.q.data) + begin * task.q.stride + g * e;
+      const T* dout = static_cast<const T*>(task.dout.data) + begin * task.dout.stride + g * e;
+      pack_rows<W>(s.q_rows, q, task.q.stride, rows, e);
+      pack_rows<W>(s.do_rows, dout, task.dout.stride, rows, e);
+      pack_interleaved<W>(s.q_interleaved, q, task.q.stride, rows, e, row_words * W::kPer, s.width);
+      pack_interleaved<W>(s.do_interleaved, dout, task.dout.stride, rows, e, row_words * W::kPer, s.width);
       tile<W>(s.scores + skip, s.time, {s.q_rows, words, 1}, s.k_transposed + skip, s.time, rows, keys - skip, words, false);
       tile<W>(s.dscores + skip, s.time, {s.do_rows, words, 1}, s.v_transposed + skip, s.time, rows, keys - skip, words, false);
       hide_keys(task, s.scores, s.time, begin, rows, skip);
       block_gradients<W>(task, s, g, begin, rows, skip, keys, scale);
-      const int64_t seen = begin + rows - skip;  // keys without padding
+      const int64_t seen = end - skip;  // keys without padding
       const Left p{s.p_interleaved + skip, 1, s.time}, ds{s.ds_interleaved + skip, 1, s.time};
       tile<W>(s.dv + skip * s.width, s.width, p, s.do_interleaved, s.width, seen, s.width, row_words, true);
       tile<W>(s.dk + skip * s.width, s.width, ds, s.q_interleaved, s.width, seen, s.width, row_words, true);
       tile<W>(s.block_out, s.width, {s.rows + skip_words, s.time / W::kPer, 1}, s.k_interleaved + skip_words * s.width, s.width,
               rows, s.width, (keys - skip) / W::kPer, false);
-      T* dq = static_cast<T*>(task.dq) + begin * task.qkv_stride + g * e;
-      store_gradient<T>(dq, task.qkv_stride, s.block_out, s.width, rows, e);
+      T* dq = static_cast<T*>(task.dq.data) + begin * task.dq.stride + g * e;
+      store_gradient(dq, task.dq.stride, s.block_out, s.width, rows, e);
     }
   }
-  store_gradient<T>(task.dk, task.qkv_stride, s.dk, s.width, task.time, e);
-  store_gradient<T>(task.dv, task.qkv_stride, s.dv, s.width, task.time, e);
+  store_gradient(static_cast<T*>(task.dk.data), task.dk.stride, s.dk, s.width, task.keys, e);
+  store_gradient(static_cast<T*>(task.dv.data), task.dv.stride, s.dv, s.width, task.keys, e);
 }
 
 /// Entries of what is stored as T; W: how attention multiplies it.

@@ -28,8 +28,8 @@ std::string CpuBackend::name() const {
 }
 
 size_t CpuBackend::scratch_bytes() const {
-  return gemm_.scratch_bytes() + operand_.bytes() + column_scale_.bytes() + partials_.bytes() + attention_.bytes() +
-         angles_.bytes() + wide_a_.bytes() + wide_b_.bytes() + wide_c_.bytes();
+  return gemm_.scratch_bytes() + operand_.bytes() + line_scale_.bytes() + partials_.bytes() + attention_.bytes() + angles_.bytes() +
+         wide_a_.bytes() + wide_b_.bytes() + wide_c_.bytes();
 }
 
 std::vector<Product> CpuBackend::products() const {

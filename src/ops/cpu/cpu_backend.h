@@ -7,9 +7,10 @@
 // thread count.
 #include <memory>
 
-#include "ops/backend.h"
 #include "ops/cpu/gemm.h"
 #include "ops/cpu/loops.h"
+#include "ops/host_backend.h"
+#include "ops/host_memory.h"
 
 namespace spectra::ops {
 
@@ -25,7 +26,7 @@ class Scratch {
   template <class T>
   T* get(int64_t count) {
     const size_t bytes = static_cast<size_t>(count) * sizeof(T);
-    if (bytes > buffer_.size()) buffer_ = Buffer(bytes);
+    if (bytes > buffer_.size()) buffer_ = host_memory(bytes);
     return static_cast<T*>(buffer_.data());
   }
   size_t bytes() const { return buffer_.size(); }
@@ -34,7 +35,7 @@ class Scratch {
   Buffer buffer_;
 };
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public HostBackend {
  public:
   CpuBackend(DType activation, const Loops& loops);
 
@@ -42,13 +43,12 @@ class CpuBackend final : public Backend {
   DType activation() const override { return activation_; }
   DType master() const override { return DType::kF32; }
 
-  Buffer allocate(size_t bytes) override { return Buffer(bytes); }
   void copy_in(Tensor to, const float* from) override;
   void copy_out(float* to, Tensor from) override;
   void zero(Tensor x) override;
   void add(Tensor y, Tensor x) override;
   void copy(Tensor to, Tensor from) override;
-  void quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) override;
+  void quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) override;
   void linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) override;
   void linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) override;
   void linear_dw(Tensor dw, Tensor dy, Tensor x) override;
@@ -56,38 +56,37 @@ class CpuBackend final : public Backend {
   void embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) override;
   void rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) override;
   void rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) override;
-  void rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) override;
-  void attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
-  void attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
+  void rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) override;
+  void attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
+  void attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
   void swiglu(Tensor h, Tensor gate_up) override;
   void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) override;
   void cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) override;
   void sum_squares(Tensor out, Tensor x) override;
-  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) override;
-  void synchronize() override {}
+  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) override;
   size_t scratch_bytes() const override;
   std::vector<Product> products() const override;
 
  private:
-  /// One side of diag(rows) · codes · diag(cols): the operand to multiply with and the scale of the product's columns.
+  /// The operand to multiply codes with and the scale of the product's columns.
   struct Scaled {
     const void* operand;
     const float* columns;  // nullptr = none
   };
-  Scaled scaled(Tensor x, const float* operand_scale, const float* column_scale, int64_t columns);
+  Scaled scaled(Tensor x, const QuantizedWeight& w, bool over_rows, int64_t columns);
   void multiply(const GemmShape& shape, void* c, const void* a, const void* b, const float* column_scale);
   const void* widened(Scratch& scratch, const void* x, int64_t size);
-  void angles(const AttentionShape& shape, float theta);
+  void angles(int64_t time, const Rotation& rotation);
   template <class Attention>
-  void each_kv_head(const AttentionTask& first, Tensor qkv, Tensor out, const AttentionShape& shape, Attention attend);
+  void each_kv_head(const AttentionTask& first, Type type, const AttentionShape& shape, Attention attend);
 
   const DType activation_;
   const Loops& loops_;
   Gemm gemm_;
-  Scratch operand_, column_scale_, partials_, attention_, angles_;
-  Scratch wide_a_, wide_b_, wide_c_;           // fp32 copies of a product's fp16 matrices
-  int64_t angles_time_ = 0, angles_half_ = 0;  // what angles_ holds
-  float angles_theta_ = 0;
+  Scratch operand_, line_scale_, partials_, attention_, angles_;
+  Scratch wide_a_, wide_b_, wide_c_;  // fp32 copies of a product's fp16 matrices
+  int64_t angles_time_ = 0;           // what angles_ holds
+  Rotation angles_rotation_;
 };
 
 }  // namespace cpu

@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "ops/buffer.h"
+#include "ops/host_memory.h"
 
 namespace spectra::ops::cpu {
 namespace {
@@ -84,7 +84,7 @@ struct Gemm::Impl {
     std::unique_ptr<Primitive>& found = compiled[key(shape)];
     if (!found) {
       found = compile(shape, engine);
-      if (found->scratch_bytes > scratch.size()) scratch = Buffer(found->scratch_bytes);
+      if (found->scratch_bytes > scratch.size()) scratch = host_memory(found->scratch_bytes);
     }
     return *found;
   }

@@ -28,6 +28,25 @@ int thread_index() {
 #endif
 }
 
+Lines lines(const Tensor& x) { return {x.data, x.stride}; }
+
+/// What a task of attention reads is the same for both directions.
+AttentionTask attention_task(const Tensor& out, const Tensor& lse, const Qkv& in, const AttentionShape& shape) {
+  const Type type = type_of(out);
+  SPECTRA_CHECK(type_of(in.q) == type && type_of(in.k) == type && type_of(in.v) == type && lse.dense());
+  SPECTRA_CHECK(shape.head_dim % 2 == 0, "heads of {}", shape.head_dim);
+  SPECTRA_CHECK(shape.mask.kind == MaskKind::kNone || shape.queries == shape.keys, "{} queries, {} keys", shape.queries,
+                shape.keys);
+  AttentionTask task{};
+  task.queries = shape.queries, task.keys = shape.keys;
+  task.head_dim = shape.head_dim, task.group = shape.heads / shape.kv_heads;
+  task.causal = shape.mask.kind != MaskKind::kNone;
+  task.window = shape.mask.kind == MaskKind::kWindow ? shape.mask.window : shape.keys;
+  task.q = lines(in.q), task.k = lines(in.k), task.v = lines(in.v);
+  task.out = lines(out), task.lse = lse.as<float>();
+  return task;
+}
+
 }  // namespace
 
 void CpuBackend::rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
@@ -58,79 +77,69 @@ void CpuBackend::rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Ten
   for (int64_t piece = 0; piece < pieces; ++piece) loops_.add[kFloat][kFloat](dw.as<float>(), partial + piece * width, width);
 }
 
-/// Fills angles_ for this shape unless it holds them: cosines, sines and negated sines of position t times theta^(-2i / E), (T,
-/// E/2) each.
-void CpuBackend::angles(const AttentionShape& shape, float theta) {
-  const int64_t half = shape.head_dim / 2, size = shape.time * half;
-  if (angles_time_ == shape.time && angles_half_ == half && angles_theta_ == theta) return;
+/// Fills angles_ unless it holds them: cosines, sines and negated sines of positions below `time`, (time, E/2) each.
+void CpuBackend::angles(int64_t time, const Rotation& rotation) {
+  const auto half = static_cast<int64_t>(rotation.frequencies.size());
+  const int64_t size = time * half;
+  if (angles_time_ == time && angles_rotation_ == rotation) return;
   float* cosines = angles_.get<float>(3 * size);
-  each_row(shape.time, [&](int64_t t) {
+  each_row(time, [&](int64_t t) {
     for (int64_t i = 0; i < half; ++i) {
-      const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(shape.head_dim);
-      const double angle = static_cast<double>(t) * std::pow(static_cast<double>(theta), exponent);
-      cosines[t * half + i] = static_cast<float>(std::cos(angle));
-      cosines[size + t * half + i] = static_cast<float>(std::sin(angle));
-      cosines[2 * size + t * half + i] = static_cast<float>(-std::sin(angle));
+      const double angle = static_cast<double>(t) * rotation.frequencies[static_cast<size_t>(i)];
+      cosines[t * half + i] = static_cast<float>(std::cos(angle) * rotation.factor);
+      cosines[size + t * half + i] = static_cast<float>(std::sin(angle) * rotation.factor);
+      cosines[2 * size + t * half + i] = static_cast<float>(-std::sin(angle) * rotation.factor);
     }
   });
-  angles_time_ = shape.time, angles_half_ = half, angles_theta_ = theta;
+  angles_time_ = time, angles_rotation_ = rotation;
 }
 
-void CpuBackend::rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) {
-  angles(shape, theta);
-  const int64_t half = shape.head_dim / 2;
-  const float *cosines = angles_.get<float>(0), *sines = cosines + (inverse ? 2 : 1) * shape.time * half;
-  const auto loop = loops_.rope[type_of(qkv)];
-  each_row(qkv.rows, [&](int64_t n) {
-    const int64_t t = n % shape.time;
-    loop(row(qkv, n), shape.heads + shape.kv_heads, half, cosines + t * half, sines + t * half);
-  });
+void CpuBackend::rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) {
+  angles(time, rotation);
+  const auto half = static_cast<int64_t>(rotation.frequencies.size());
+  SPECTRA_CHECK(x.cols == heads * 2 * half, "{} columns, {} heads of {}", x.cols, heads, 2 * half);
+  const float *cosines = angles_.get<float>(0), *sines = cosines + (inverse ? 2 : 1) * time * half;
+  const auto loop = loops_.rope[type_of(x)];
+  each_row(x.rows, [&](int64_t n) { loop(row(x, n), heads, half, cosines + n % time * half, sines + n % time * half); });
 }
 
-/// attend(task) for each kv head of each sequence, `task` being `first` moved there. `out` is dout's shape too.
+/// attend(task) for each kv head of each sequence, `task` being `first` moved there.
 template <class Attention>
-void CpuBackend::each_kv_head(const AttentionTask& first, Tensor qkv, Tensor out, const AttentionShape& shape, Attention attend) {
-  const int64_t scratch = static_cast<int64_t>(loops_.attention_scratch[type_of(qkv)](shape.time, shape.head_dim));
+void CpuBackend::each_kv_head(const AttentionTask& first, Type type, const AttentionShape& shape, Attention attend) {
+  const auto scratch = static_cast<int64_t>(loops_.attention_scratch[type](shape.keys, shape.head_dim));
   char* all_scratch = attention_.get<char>(thread_count() * scratch);
-  const int64_t size = static_cast<int64_t>(dtype_size(qkv.dtype)), group = shape.heads / shape.kv_heads;
-  const auto moved = [size](const void* p, int64_t elements) {
-    return p == nullptr ? nullptr : static_cast<char*>(const_cast<void*>(p)) + elements * size;
-  };
+  const int64_t size = type == kFloat ? 4 : 2, group = first.group;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t i = 0; i < shape.batch * shape.kv_heads; ++i) {
-    const int64_t token = i / shape.kv_heads * shape.time, kv = i % shape.kv_heads;
-    const int64_t q_at = token * qkv.stride + kv * group * shape.head_dim;
-    const int64_t k_at = token * qkv.stride + (shape.heads + kv) * shape.head_dim, v_at = k_at + shape.kv_heads * shape.head_dim;
-    const int64_t out_at = token * out.stride + kv * group * shape.head_dim;
+    const int64_t b = i / shape.kv_heads, kv = i % shape.kv_heads, query = b * shape.queries, key = b * shape.keys;
+    const auto moved = [&](Lines x, int64_t line, int64_t head) {
+      if (x.data != nullptr) x.data = static_cast<char*>(x.data) + (line * x.stride + head * shape.head_dim) * size;
+      return x;
+    };
     AttentionTask task = first;
-    task.q = moved(first.q, q_at), task.k = moved(first.k, k_at), task.v = moved(first.v, v_at);
-    task.dq = moved(first.dq, q_at), task.dk = moved(first.dk, k_at), task.dv = moved(first.dv, v_at);
-    task.out = moved(first.out, out_at), task.dout = moved(first.dout, out_at);
-    if (shape.first_key != nullptr) task.first_key = shape.first_key + token;
-    task.lse = first.lse + i * group * shape.time;
+    for (Lines AttentionTask::*of_query : {&AttentionTask::q, &AttentionTask::dq, &AttentionTask::out, &AttentionTask::dout})
+      task.*of_query = moved(first.*of_query, query, kv * group);
+    for (Lines AttentionTask::*of_key : {&AttentionTask::k, &AttentionTask::dk, &AttentionTask::v, &AttentionTask::dv})
+      task.*of_key = moved(first.*of_key, key, kv);
+    if (shape.mask.first_key != nullptr) task.first_key = shape.mask.first_key + query;
+    task.lse = first.lse + i * group * shape.queries;
     task.scratch = all_scratch + thread_index() * scratch;
     attend(task);
   }
 }
 
-void CpuBackend::attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
-  SPECTRA_CHECK(type_of(out) == type_of(qkv) && shape.head_dim % 2 == 0 && lse.dense());
-  AttentionTask first{};
-  first.time = shape.time, first.head_dim = shape.head_dim, first.group = shape.heads / shape.kv_heads;
-  first.q = first.k = first.v = qkv.data, first.qkv_stride = qkv.stride;
-  first.out = out.data, first.out_stride = out.stride, first.lse = lse.as<float>();
-  each_kv_head(first, qkv, out, shape, loops_.attention[type_of(qkv)]);
+void CpuBackend::attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) {
+  const Type type = type_of(out);
+  each_kv_head(attention_task(out, lse, in, shape), type, shape, loops_.attention[type]);
 }
 
-void CpuBackend::attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
-  SPECTRA_CHECK(type_of(out) == type_of(qkv) && type_of(dout) == type_of(qkv) && type_of(dqkv) == type_of(qkv));
-  SPECTRA_CHECK(dout.stride == out.stride && dqkv.stride == qkv.stride && shape.head_dim % 2 == 0 && lse.dense());
-  AttentionTask first{};
-  first.time = shape.time, first.head_dim = shape.head_dim, first.group = shape.heads / shape.kv_heads;
-  first.q = first.k = first.v = qkv.data, first.qkv_stride = qkv.stride;
-  first.dq = first.dk = first.dv = dqkv.data;
-  first.out = out.data, first.dout = dout.data, first.out_stride = out.stride, first.lse = lse.as<float>();
-  each_kv_head(first, qkv, out, shape, loops_.attention_backward[type_of(qkv)]);
+void CpuBackend::attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) {
+  const Type type = type_of(out);
+  SPECTRA_CHECK(type_of(dout) == type && type_of(d.q) == type && type_of(d.k) == type && type_of(d.v) == type);
+  AttentionTask first = attention_task(out, lse, in, shape);
+  first.dout = lines(dout);
+  first.dq = lines(d.q), first.dk = lines(d.k), first.dv = lines(d.v);
+  each_kv_head(first, type, shape, loops_.attention_backward[type]);
 }
 
 void CpuBackend::swiglu(Tensor h, Tensor gate_up) {

@@ -24,19 +24,23 @@ struct CodeCounts {
   int64_t zeros, flips;
 };
 
+/// Rows somewhere, `stride` elements apart.
+struct Lines {
+  void* data;
+  int64_t stride;
+};
+
 /// Attention of one sequence and one kv head with the `group` query heads that read it. Pointers are to row 0; query head g of the
-/// group starts g * head_dim elements (lse: g * time) further. Strides are in elements between tokens.
+/// group starts g * head_dim elements (lse: g * queries) further.
 struct AttentionTask {
-  int64_t time, head_dim, group;
-  const int32_t* first_key;  // (time): the first key that each query sees; nullptr = all 0
-  const void *q, *k, *v;
-  int64_t qkv_stride;
-  void* out;
-  int64_t out_stride;
-  float* lse;          // (group, time)
-  const void* dout;    // backward only, from here on; stride out_stride
-  void *dq, *dk, *dv;  // stride qkv_stride
-  void* scratch;       // attention_scratch() bytes, aligned to 64
+  int64_t queries, keys, head_dim, group;
+  bool causal;               // query t sees keys [t + 1 - window, t], else all,
+  int64_t window;            // where there is no window: as many as there are keys;
+  const int32_t* first_key;  // (queries): and none before this; nullptr = 0
+  Lines q, k, v, out;
+  float* lse;              // (group, queries)
+  Lines dout, dq, dk, dv;  // backward only
+  void* scratch;           // attention_scratch() bytes, aligned to 64
 };
 
 struct Loops {
@@ -66,7 +70,7 @@ struct Loops {
   /// codes = w >= mean ? 1 : -1.
   CodeCounts (*binary_codes[3])(void* codes, const float* w, int64_t n, float mean);
 
-  size_t (*attention_scratch[3])(int64_t time, int64_t head_dim);
+  size_t (*attention_scratch[3])(int64_t keys, int64_t head_dim);
   void (*attention[3])(const AttentionTask& task);
   void (*attention_backward[3])(const AttentionTask& task);
 };

@@ -38,12 +38,11 @@ void CpuBackend::sum_squares(Tensor out, Tensor x) {
   for (int64_t piece = 0; piece < pieces; ++piece) total += partial[piece];
 }
 
-void CpuBackend::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) {
+void CpuBackend::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) {
   SPECTRA_CHECK(w.dense() && g.dense() && m.dense() && v.dense() && g.size() == w.size());
-  const double squared = *norm_squared.as<double>();
-  if (!std::isfinite(squared)) return zero(g);
+  if (!std::isfinite(norm_squared)) return zero(g);
   AdamWStep step{hyper.lr, hyper.beta1, hyper.beta2, hyper.eps, hyper.weight_decay, hyper.gradient_scale, 0, 0};
-  const double unscale = static_cast<double>(hyper.gradient_scale), norm = unscale * std::sqrt(squared);
+  const double unscale = static_cast<double>(hyper.gradient_scale), norm = unscale * std::sqrt(norm_squared);
   if (clip > 0) step.gradient_scale = static_cast<float>(unscale * std::min(1.0, static_cast<double>(clip) / norm));
   const double steps = static_cast<double>(hyper.step);
   step.correction1 = static_cast<float>(1 / (1 - std::pow(static_cast<double>(hyper.beta1), steps)));

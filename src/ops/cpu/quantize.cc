@@ -17,9 +17,10 @@ struct Sums {
 struct Shard {
   int64_t row, rows, col, cols;
 };
-Shard shard_of(const QuantizeSpec& spec, size_t s, const Tensor& w) {
-  const int64_t begin = spec.bounds[s], count = spec.bounds[s + 1] - begin;
-  return spec.by_rows ? Shard{begin, count, 0, w.cols} : Shard{0, w.rows, begin, count};
+/// Shard s of `out` inside w, whose codes begin at row_begin.
+Shard shard_of(const QuantizedWeight& out, int64_t s, int64_t row_begin, const Tensor& w) {
+  const int64_t begin = out.bounds[static_cast<size_t>(s)], count = out.bounds[static_cast<size_t>(s) + 1] - begin;
+  return out.by_rows ? Shard{begin - row_begin, count, 0, w.cols} : Shard{0, w.rows, begin, count};
 }
 
 Sums means(const Loops& loops, const Tensor& w, const Shard& shard, Sums* per_row) {
@@ -43,19 +44,19 @@ float float_above(double x) {
 
 }  // namespace
 
-void CpuBackend::quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) {
-  const Tensor codes = out.codes.row_range(spec.row_begin, w.rows);
+void CpuBackend::quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) {
+  const Tensor codes = out.codes.row_range(row_begin, w.rows);
   SPECTRA_CHECK(codes.cols == w.cols, "codes {} x {}, weight {} x {}", codes.rows, codes.cols, w.rows, w.cols);
-  if (spec.kind == WeightKind::kFloat) return copy(codes, w);
+  if (kind == WeightKind::kFloat) return copy(codes, w);
   constexpr double kEpsilon = 1e-5;  // ε of γ, appendix A.1
-  const bool ternary = spec.kind == WeightKind::kTernary;
+  const bool ternary = kind == WeightKind::kTernary;
   const auto loop = (ternary ? loops_.ternary_codes : loops_.binary_codes)[type_of(codes)];
-  float* line_scale = spec.by_rows ? out.row_scale + spec.row_begin : out.col_scale;
   Sums* per_row = partials_.get<Sums>(2 * w.rows);
   CodeCounts* counts = reinterpret_cast<CodeCounts*>(per_row + w.rows);
   QuantizeStats total;
-  for (size_t s = 0; s + 1 < spec.bounds.size(); ++s) {
-    const Shard shard = shard_of(spec, s, w);
+  const ShardRange shards = shards_of(out, row_begin, w.rows);
+  for (int64_t s = shards.begin; s < shards.end; ++s) {
+    const Shard shard = shard_of(out, s, row_begin, w);
     const Sums mean = means(loops_, w, shard, per_row);
     const float scale = round_to_fp16(static_cast<float>(ternary ? kEpsilon + mean.absolute : mean.absolute));
     const float threshold = ternary ? scale : float_above(mean.plain);
@@ -64,10 +65,11 @@ void CpuBackend::quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec,
       counts[r] = loop(at(codes, shard.row + r, shard.col), from, shard.cols, threshold);
     });
     for (int64_t r = 0; r < shard.rows; ++r) total = {total.zeros + counts[r].zeros, total.flips + counts[r].flips};
-    std::fill(line_scale + spec.bounds[s], line_scale + spec.bounds[s + 1], scale);
-    scales.as<float>()[s] = scale;
+    out.scales.as<float>()[s] = scale;
   }
-  if (stats != nullptr) *stats = total;
+  if (stats.data == nullptr) return;
+  stats.as<int64_t>()[0] = total.zeros;
+  stats.as<int64_t>()[1] = total.flips;
 }
 
 }  // namespace spectra::ops::cpu

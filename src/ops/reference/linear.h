@@ -2,6 +2,7 @@
 #pragma once
 // Linear layers, paper table 1: Y = X W̃ᵀ, dX = dY W̃, dW = dYᵀ X (straight-through: neither codes nor scales take part).
 #include <algorithm>
+#include <vector>
 
 #include "ops/backend.h"
 #include "ops/reference/matrix.h"
@@ -12,12 +13,16 @@ namespace spectra::ops::reference {
 template <class T>
 struct ScaledWeight {
   Matrix<T> codes;
-  const float* row_scale;
-  const float* col_scale;
-  explicit ScaledWeight(const QuantizedWeight& w) : codes(matrix<T>(w.codes)), row_scale(w.row_scale), col_scale(w.col_scale) {}
-  T row(int64_t out) const { return row_scale == nullptr ? T(1) : static_cast<T>(row_scale[out]); }
-  T col(int64_t in) const { return col_scale == nullptr ? T(1) : static_cast<T>(col_scale[in]); }
-  T operator()(int64_t out, int64_t in) const { return row(out) * codes(out, in) * col(in); }
+  bool by_rows;
+  std::vector<T> line_scales;  // of each row or column; empty = all ones
+  explicit ScaledWeight(const QuantizedWeight& w) : codes(matrix<T>(w.codes)), by_rows(w.by_rows) {
+    for (int64_t s = 0; s < w.shards(); ++s)
+      line_scales.resize(static_cast<size_t>(w.bounds[static_cast<size_t>(s) + 1]), w.scales.as<T>()[s]);
+  }
+  T operator()(int64_t out, int64_t in) const {
+    const T code = codes(out, in);
+    return line_scales.empty() ? code : code * line_scales[static_cast<size_t>(by_rows ? out : in)];
+  }
 };
 
 template <class T>

@@ -61,25 +61,25 @@ float quantize_shard(WeightKind kind, Matrix<T> codes, Matrix<T> w, QuantizeStat
 }
 
 template <class T>
-void quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) {
-  const Tensor codes = out.codes.row_range(spec.row_begin, w.rows);
+void quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) {
+  const Tensor codes = out.codes.row_range(row_begin, w.rows);
   SPECTRA_CHECK(codes.cols == w.cols, "codes {} x {}, weight {} x {}", codes.rows, codes.cols, w.rows, w.cols);
-  if (spec.kind == WeightKind::kFloat) {
+  if (kind == WeightKind::kFloat) {
     for (int64_t r = 0; r < w.rows; ++r) std::copy_n(matrix<T>(w).row(r), w.cols, matrix<T>(codes).row(r));
     return;
   }
   QuantizeStats counted;
-  for (size_t s = 0; s + 1 < spec.bounds.size(); ++s) {
-    const int64_t begin = spec.bounds[s], count = spec.bounds[s + 1] - begin;
+  const ShardRange shards = shards_of(out, row_begin, w.rows);
+  for (int64_t s = shards.begin; s < shards.end; ++s) {
+    const int64_t first = out.bounds[static_cast<size_t>(s)], count = out.bounds[static_cast<size_t>(s) + 1] - first;
     const auto shard = [&](Tensor all) {
-      return matrix<T>(spec.by_rows ? all.row_range(begin, count) : all.col_range(begin, count));
+      return matrix<T>(out.by_rows ? all.row_range(first - row_begin, count) : all.col_range(first, count));
     };
-    const float scale = quantize_shard(spec.kind, shard(codes), shard(w), counted);
-    float* per_line = spec.by_rows ? out.row_scale + spec.row_begin : out.col_scale;
-    std::fill_n(per_line + begin, count, scale);
-    scales.as<T>()[s] = static_cast<T>(scale);
+    out.scales.as<T>()[s] = static_cast<T>(quantize_shard(kind, shard(codes), shard(w), counted));
   }
-  if (stats != nullptr) *stats = counted;
+  if (stats.data == nullptr) return;
+  stats.as<int64_t>()[0] = counted.zeros;
+  stats.as<int64_t>()[1] = counted.flips;
 }
 
 }  // namespace spectra::ops::reference

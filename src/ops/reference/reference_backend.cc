@@ -53,9 +53,8 @@ void ReferenceBackend<T>::add(Tensor y, Tensor x) {
 }
 
 template <class T>
-void ReferenceBackend<T>::quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales,
-                                          QuantizeStats* stats) {
-  reference::quantize_weight<T>(out, spec, w, scales, stats);
+void ReferenceBackend<T>::quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) {
+  reference::quantize_weight<T>(out, kind, row_begin, w, stats);
 }
 
 template <class T>
@@ -98,19 +97,19 @@ void ReferenceBackend<T>::rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tens
 }
 
 template <class T>
-void ReferenceBackend<T>::rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) {
-  reference::rope(matrix<T>(qkv), shape, static_cast<double>(theta), inverse);
+void ReferenceBackend<T>::rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) {
+  reference::rope(matrix<T>(x), heads, time, rotation, inverse);
 }
 
 template <class T>
-void ReferenceBackend<T>::attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) {
-  reference::attention(matrix<T>(out), lse.as<T>(), matrix<T>(qkv), shape);
+void ReferenceBackend<T>::attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) {
+  reference::attention(matrix<T>(out), lse.as<T>(), in, shape);
 }
 
 template <class T>
-void ReferenceBackend<T>::attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv,
+void ReferenceBackend<T>::attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in,
                                              const AttentionShape& shape) {
-  reference::attention_backward(matrix<T>(dqkv), matrix<T>(dout), matrix<T>(out), lse.as<T>(), matrix<T>(qkv), shape);
+  reference::attention_backward(d, matrix<T>(dout), matrix<T>(out), lse.as<T>(), in, shape);
 }
 
 template <class T>
@@ -139,9 +138,8 @@ void ReferenceBackend<T>::sum_squares(Tensor out, Tensor x) {
 }
 
 template <class T>
-void ReferenceBackend<T>::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) {
-  reference::adamw(matrix<T>(w), matrix<T>(g), {matrix<T>(m), matrix<T>(v)}, hyper, *norm_squared.as<double>(),
-                   static_cast<double>(clip));
+void ReferenceBackend<T>::adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) {
+  reference::adamw(matrix<T>(w), matrix<T>(g), {matrix<T>(m), matrix<T>(v)}, hyper, norm_squared, static_cast<double>(clip));
 }
 
 template class ReferenceBackend<float>;

@@ -2,23 +2,22 @@
 #pragma once
 // The obvious implementation of every op: one thread, plain loops, one type T for activations and masters alike. In float it
 // is the twin that fast backends are tested against, in double the one that finite differences check.
-#include "ops/backend.h"
+#include "ops/host_backend.h"
 
 namespace spectra::ops {
 
 template <class T>
-class ReferenceBackend : public Backend {
+class ReferenceBackend : public HostBackend {
  public:
   std::string name() const override;
   DType activation() const override { return DTypeOf<T>::value; }
   DType master() const override { return DTypeOf<T>::value; }
 
-  Buffer allocate(size_t bytes) override { return Buffer(bytes); }
   void copy_in(Tensor to, const float* from) override;
   void copy_out(float* to, Tensor from) override;
   void zero(Tensor x) override;
   void add(Tensor y, Tensor x) override;
-  void quantize_weight(QuantizedWeight& out, const QuantizeSpec& spec, Tensor w, Tensor scales, QuantizeStats* stats) override;
+  void quantize_weight(const QuantizedWeight& out, WeightKind kind, int64_t row_begin, Tensor w, Tensor stats) override;
   void linear(Tensor y, Tensor x, const QuantizedWeight& w, bool accumulate) override;
   void linear_dx(Tensor dx, Tensor dy, const QuantizedWeight& w, bool accumulate) override;
   void linear_dw(Tensor dw, Tensor dy, Tensor x) override;
@@ -26,15 +25,14 @@ class ReferenceBackend : public Backend {
   void embedding_backward(Tensor dtable, const int32_t* tokens, Tensor dx) override;
   void rmsnorm(Tensor y, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) override;
   void rmsnorm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) override;
-  void rope(Tensor qkv, const AttentionShape& shape, float theta, bool inverse) override;
-  void attention(Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
-  void attention_backward(Tensor dqkv, Tensor dout, Tensor out, Tensor lse, Tensor qkv, const AttentionShape& shape) override;
+  void rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) override;
+  void attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
+  void attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
   void swiglu(Tensor h, Tensor gate_up) override;
   void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) override;
   void cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) override;
   void sum_squares(Tensor out, Tensor x) override;
-  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, Tensor norm_squared, float clip) override;
-  void synchronize() override {}
+  void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) override;
   size_t scratch_bytes() const override { return 0; }
 };
 

@@ -8,21 +8,22 @@
 
 namespace spectra::ops::reference {
 
-/// Rotates the first H + K heads of each row (q and k) by ±position * theta^(-2i/E). Angles in double: at
-/// position 2047 a float angle would be wrong in the fourth digit.
+/// Rotates every head of each row by ±position * frequency. Angles in double: at position 2047 a float angle would be wrong in the
+/// fourth digit.
 template <class T>
-void rope(Matrix<T> qkv, const AttentionShape& shape, double theta, bool inverse) {
-  const int64_t half = shape.head_dim / 2;
-  for (int64_t n = 0; n < qkv.rows; ++n) {
-    const double position = static_cast<double>(n % shape.time);
+void rope(Matrix<T> x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) {
+  const auto half = static_cast<int64_t>(rotation.frequencies.size());
+  for (int64_t n = 0; n < x.rows; ++n) {
+    const double position = static_cast<double>(n % time);
     for (int64_t i = 0; i < half; ++i) {
-      const double angle = position * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(shape.head_dim));
-      const T cosine = static_cast<T>(std::cos(angle)), sine = static_cast<T>(inverse ? -std::sin(angle) : std::sin(angle));
-      for (int64_t head = 0; head < shape.heads + shape.kv_heads; ++head) {
-        T* x = qkv.row(n) + head * shape.head_dim;
-        const T a = x[i], b = x[i + half];
-        x[i] = a * cosine - b * sine;
-        x[i + half] = b * cosine + a * sine;
+      const double angle = position * rotation.frequencies[static_cast<size_t>(i)];
+      const double sine_of = inverse ? -std::sin(angle) : std::sin(angle);
+      const T cosine = static_cast<T>(std::cos(angle) * rotation.factor), sine = static_cast<T>(sine_of * rotation.factor);
+      for (int64_t head = 0; head < heads; ++head) {
+        T* pair = x.row(n) + head * 2 * half;
+        const T a = pair[i], b = pair[i + half];
+        pair[i] = a * cosine - b * sine;
+        pair[i + half] = b * cosine + a * sine;
       }
     }
   }

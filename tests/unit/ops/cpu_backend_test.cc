@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "base/system.h"
+#include "fp64.h"
 #include "ops/reference/reference_backend.h"
 
 namespace spectra::ops {
@@ -30,7 +31,7 @@ class Bench {
     *x.as<double>() = value;
     return x;
   }
-  float* scales(int64_t n) { return static_cast<float*>(buffer(static_cast<size_t>(n) * 4)); }
+  Tensor counts() { return {buffer(16), DType::kI64, 1, 2}; }
   Values read(Tensor x) {
     Values values(static_cast<size_t>(x.size()));
     backend.synchronize();
@@ -170,29 +171,32 @@ TEST_P(CpuBackendTest, RmsNorm) {
 TEST_P(CpuBackendTest, Rope) {
   for (const int64_t dim : {2, 8, 32, 64, 72}) {
     check([dim](Bench& b) {
-      const AttentionShape shape{2, 13, 4, 2, dim};
       const int64_t width = 8 * dim;
       const Tensor qkv = b.activation(26, width, normal(26 * width, 1)), back = b.activation(26, width, normal(26 * width, 1));
-      b.backend.rope(qkv, shape, 10000, false);
-      b.backend.rope(back, shape, 10000, true);
+      const Rotation rotation = test::rotation(10000, dim);
+      b.backend.rope(qkv.col_range(0, 6 * dim), 6, 13, rotation, false);
+      b.backend.rope(back.col_range(0, 6 * dim), 6, 13, rotation, true);
       return std::vector<Values>{b.read(qkv), b.read(back)};
     });
   }
 }
 
 TEST_P(CpuBackendTest, Attention) {
-  const AttentionShape shapes[] = {{2, 1, 2, 2, 8},  {1, 17, 3, 3, 16},  {2, 64, 2, 1, 64}, {1, 65, 4, 2, 24},
-                                   {2, 96, 4, 1, 6}, {1, 200, 2, 2, 64}, {1, 131, 6, 2, 80}};
+  const AttentionShape shapes[] = {self_attention(2, 1, 2, 2, 8),   self_attention(1, 17, 3, 3, 16),
+                                   self_attention(2, 64, 2, 1, 64), self_attention(1, 65, 4, 2, 24),
+                                   self_attention(2, 96, 4, 1, 6),  self_attention(1, 200, 2, 2, 64),
+                                   self_attention(1, 131, 6, 2, 80)};
   for (const AttentionShape& shape : shapes) {
-    SCOPED_TRACE(fmt::format("B {} T {} H {} K {} E {}", shape.batch, shape.time, shape.heads, shape.kv_heads, shape.head_dim));
+    SCOPED_TRACE(fmt::format("B {} T {} H {} K {} E {}", shape.batch, shape.queries, shape.heads, shape.kv_heads, shape.head_dim));
     check([&](Bench& b) {
-      const int64_t rows = shape.batch * shape.time, width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
+      const int64_t rows = shape.batch * shape.queries, width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
       const int64_t out_width = shape.heads * shape.head_dim;
       const Tensor qkv = b.activation(rows, width, normal(rows * width, 1, 1.5)), out = b.activation(rows, out_width, {});
-      const Tensor lse = b.master(shape.batch * shape.heads, shape.time, {}),
+      const Tensor lse = b.master(shape.batch * shape.heads, shape.queries, {}),
                    dqkv = b.activation(rows, width, normal(rows * width, 3));
-      b.backend.attention(out, lse, qkv, shape);
-      b.backend.attention_backward(dqkv, b.activation(rows, out_width, normal(rows * out_width, 2)), out, lse, qkv, shape);
+      b.backend.attention(out, lse, split_qkv(qkv, shape), shape);
+      b.backend.attention_backward(split_qkv(dqkv, shape), b.activation(rows, out_width, normal(rows * out_width, 2)), out, lse,
+                                   split_qkv(qkv, shape), shape);
       const auto columns = [&](int64_t head, int64_t heads) {
         return b.read(dqkv.col_range(head * shape.head_dim, heads * shape.head_dim));
       };
@@ -219,14 +223,44 @@ TEST_P(CpuBackendTest, AttentionWithinDocuments) {
   for (const std::vector<int32_t>& lengths : {std::vector<int32_t>{1}, {16, 33, 7}, {100, 64}, {1000}}) {
     const std::vector<int32_t> first = first_keys(2, 205, lengths);
     check([&](Bench& b) {
-      const AttentionShape shape{2, 205, 4, 2, 24, first.data()};
+      const AttentionShape shape = self_attention(2, 205, 4, 2, 24, {MaskKind::kCausal, 0, first.data()});
       const int64_t rows = 2 * 205, width = 8 * 24, out_width = 4 * 24;
       const Tensor qkv = b.activation(rows, width, normal(rows * width, 1, 1.5)), out = b.activation(rows, out_width, {});
       const Tensor lse = b.master(8, 205, {}), dqkv = b.activation(rows, width, normal(rows * width, 3));
-      b.backend.attention(out, lse, qkv, shape);
-      b.backend.attention_backward(dqkv, b.activation(rows, out_width, normal(rows * out_width, 2)), out, lse, qkv, shape);
+      b.backend.attention(out, lse, split_qkv(qkv, shape), shape);
+      b.backend.attention_backward(split_qkv(dqkv, shape), b.activation(rows, out_width, normal(rows * out_width, 2)), out, lse,
+                                   split_qkv(qkv, shape), shape);
       std::vector<Values> results = {b.read(out), b.read(lse), b.read(dqkv.col_range(6 * 24, 2 * 24))};
       if (lengths[0] != 1) results.push_back(b.read(dqkv.col_range(0, 6 * 24)));  // one key a query: no gradient but rounding
+      return results;
+    });
+  }
+}
+
+/// Windows, and queries that see all of other keys (cross-attention), in tensors of their own.
+TEST_P(CpuBackendTest, AttentionOfOtherMasks) {
+  const auto window = [](int64_t n) { return Mask{MaskKind::kWindow, n, nullptr}; };
+  const Mask none{MaskKind::kNone, 0, nullptr};
+  const AttentionShape shapes[] = {self_attention(1, 70, 2, 1, 16, window(1)),
+                                   self_attention(2, 130, 4, 2, 24, window(40)),
+                                   self_attention(1, 33, 2, 2, 8, window(100)),
+                                   {2, 37, 90, 4, 2, 24, none},
+                                   {1, 90, 5, 2, 1, 16, none}};
+  for (const AttentionShape& shape : shapes) {
+    SCOPED_TRACE(fmt::format("{} queries, {} keys, window {}", shape.queries, shape.keys, shape.mask.window));
+    check([&](Bench& b) {
+      const int64_t queries = shape.batch * shape.queries, keys = shape.batch * shape.keys;
+      const int64_t q_width = shape.heads * shape.head_dim, k_width = shape.kv_heads * shape.head_dim;
+      const auto tensor = [&](int64_t rows, int64_t cols, uint64_t stream) {
+        return b.activation(rows, cols, normal(rows * cols, stream, 1.5));
+      };
+      const Qkv in{tensor(queries, q_width, 1), tensor(keys, k_width, 2), tensor(keys, k_width, 3)};
+      const Qkv d{tensor(queries, q_width, 4), tensor(keys, k_width, 5), tensor(keys, k_width, 6)};
+      const Tensor out = tensor(queries, q_width, 7), lse = b.master(shape.batch * shape.heads, shape.queries, {});
+      b.backend.attention(out, lse, in, shape);
+      b.backend.attention_backward(d, tensor(queries, q_width, 8), out, lse, in, shape);
+      std::vector<Values> results = {b.read(out), b.read(lse), b.read(d.v)};
+      if (shape.mask.window != 1) results.insert(results.end(), {b.read(d.q), b.read(d.k)});  // one key a query: no gradient
       return results;
     });
   }
@@ -275,7 +309,7 @@ TEST_P(CpuBackendTest, AdamW) {
         const Tensor m = b.master(rows, cols, normal(rows * cols, 3, 0.1)), v = b.master(rows, cols, {});
         const Tensor norm = b.scalar(2);
         b.backend.sum_squares(norm, g);
-        b.backend.adamw(w, g, m, v, {1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 3}, b.scalar(norm_squared), clip);
+        b.backend.adamw(w, g, m, v, {1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 3}, norm_squared, clip);
         return std::vector<Values>{{static_cast<float>(*norm.as<double>())}, b.read(w), b.read(g), b.read(m), b.read(v)};
       });
     }
@@ -297,7 +331,7 @@ TEST_P(CpuBackendTest, AdamWUndoesTheLossScale) {
         AdamW hyper{1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, 3};
         hyper.gradient_scale = 1 / scale;
         backend->sum_squares(norm, g);
-        backend->adamw(w, g, b.master(1, 1000, {}), b.master(1, 1000, {}), hyper, norm, clip);
+        backend->adamw(w, g, b.master(1, 1000, {}), b.master(1, 1000, {}), hyper, *norm.as<double>(), clip);
         weights.push_back(b.read(w));
       }
       EXPECT_EQ(weights[0], weights[1]) << backend->name() << ", clip " << clip;
@@ -310,23 +344,28 @@ TEST_P(CpuBackendTest, AdamWUndoesTheLossScale) {
 struct Quantized {
   QuantizedWeight weight;
   Tensor scales;
-  QuantizeStats stats;
+  QuantizeStats stats;  // of the last matrix
 };
 
 Quantized quantize(Bench& b, WeightKind kind, bool by_rows, int64_t shards, int64_t rows, int64_t cols) {
   Quantized q;
   q.weight.codes = b.activation(rows, cols, normal(rows * cols, 9));
-  (by_rows ? q.weight.row_scale : q.weight.col_scale) = kind == WeightKind::kFloat ? nullptr : b.scales(by_rows ? rows : cols);
-  q.scales = b.master(1, shards, {});
   const int64_t parts = by_rows ? 2 : 1;  // two matrices share the rows
-  for (int64_t part = 0; part < parts; ++part) {
-    QuantizeSpec spec{kind, part * rows / parts, by_rows, {}};
+  q.scales = b.master(1, parts * shards, {});
+  const Tensor counts = b.counts();
+  if (kind != WeightKind::kFloat) {
+    q.weight.by_rows = by_rows, q.weight.scales = q.scales, q.weight.bounds = {0};
     const int64_t length = by_rows ? rows / parts : cols;
-    for (int64_t s = 0; s <= shards; ++s) spec.bounds.push_back(length * s / shards);
+    for (int64_t s = 1; s <= parts * shards; ++s)
+      q.weight.bounds.push_back((s - 1) / shards * length + length * ((s - 1) % shards + 1) / shards);
+  }
+  for (int64_t part = 0; part < parts; ++part) {
     Values values = normal(rows / parts * cols, static_cast<uint64_t>(10 + part), 0.02);
     values[1] = 0;
-    b.backend.quantize_weight(q.weight, spec, b.master(rows / parts, cols, values), q.scales, &q.stats);
+    b.backend.quantize_weight(q.weight, kind, part * rows / parts, b.master(rows / parts, cols, values), counts);
   }
+  const std::vector<int64_t> counted = b.backend.read<int64_t>(counts);
+  q.stats = {counted[0], counted[1]};
   return q;
 }
 
@@ -376,10 +415,11 @@ TEST_P(CpuBackendTest, CodesAtTheThreshold) {
         }
         QuantizedWeight w;
         w.codes = b.activation(1, 64, {});
-        w.row_scale = b.scales(1);
-        b.backend.quantize_weight(w, {kind, 0, true, {0, 1}}, b.master(1, 64, values), b.master(1, 1, {}), nullptr);
+        w.bounds = {0, 1};
+        w.scales = b.master(1, 1, {});
+        b.backend.quantize_weight(w, kind, 0, b.master(1, 64, values), Tensor());
         codes.push_back(b.read(w.codes));
-        codes.back().push_back(w.row_scale[0]);
+        codes.back().push_back(b.read(w.scales)[0]);
       }
     }
   }
@@ -416,7 +456,7 @@ TEST(CpuLoops, ConvertFp16AsTheScalarFunctions) {
 
 /// What fp16 cannot hold becomes infinite, and what reads it does not become finite again.
 TEST(CpuBackend, Fp16OverflowReachesTheGradient) {
-  const auto backend = make_backend("fp16");
+  const auto backend = make_backend("cpu", "fp16");
   Bench b(*backend);
   QuantizedWeight w;
   w.codes = b.activation(16, 16, Values(256, 100));
@@ -466,8 +506,8 @@ TEST(CpuGemm, Bf16ProductsOfTrainingRunOnBrgemm) {
 
 TEST(CpuBackend, RefusesBf16WhereTheCpuLacksIt) {
   if (cpu_features().avx512_bf16) GTEST_SKIP() << "SKIPPED: this CPU has AVX512_BF16";
-  EXPECT_THROW(make_backend("bf16"), Error);
-  EXPECT_EQ(make_backend("auto")->activation(), DType::kF32);
+  EXPECT_THROW(make_backend("cpu", "bf16"), Error);
+  EXPECT_EQ(make_backend("cpu", "auto")->activation(), DType::kF32);
 }
 
 }  // namespace

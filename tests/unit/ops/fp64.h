@@ -37,6 +37,14 @@ struct Fp64 {
   }
 };
 
+/// theta^(-2i/E), as models have it.
+inline ops::Rotation rotation(double theta, int64_t dim) {
+  ops::Rotation result;
+  for (int64_t i = 0; i < dim / 2; ++i)
+    result.frequencies.push_back(std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dim)));
+  return result;
+}
+
 inline double dot(ops::Tensor a, ops::Tensor b) {
   double sum = 0;
   for (int64_t i = 0; i < a.size(); ++i) sum += a.as<double>()[i] * b.as<double>()[i];

@@ -53,13 +53,14 @@ TEST_F(Gradients, RmsNormOfResidualStream) {
 }
 
 TEST_F(Gradients, LinearWithScales) {
-  std::vector<float> rows = {0.5f, 2.0f, 1.25f}, cols = {1.0f, 0.25f, 3.0f, 1.5f};
+  std::vector<double> rows = {0.5, 2.0, 1.25}, cols = {1.0, 0.25, 3.0, 1.5};
   for (const int scaled : {0, 1, 2}) {
     const Tensor x = random(5, 4), y = zeros(5, 3), dy = random(5, 3), dx = zeros(5, 4);
     QuantizedWeight w;
     w.codes = random(3, 4);
-    if (scaled == 1) w.row_scale = rows.data();
-    if (scaled == 2) w.col_scale = cols.data();
+    w.by_rows = scaled == 1;
+    if (scaled == 1) w.bounds = {0, 1, 2, 3}, w.scales = Tensor(rows.data(), DType::kF64, 1, 3);
+    if (scaled == 2) w.bounds = {0, 1, 2, 3, 4}, w.scales = Tensor(cols.data(), DType::kF64, 1, 4);
     backend.linear_dx(dx, dy, w, false);
     expect_gradient("x, scales " + std::to_string(scaled), x, dx, [&] {
       backend.linear(y, x, w, false);
@@ -96,43 +97,71 @@ TEST_F(Gradients, LinearAccumulates) {
 }
 
 TEST_F(Gradients, Rope) {
-  const AttentionShape shape{2, 5, 4, 2, 6};
+  const Rotation rotation = test::rotation(100, 6);
   const Tensor qkv = random(10, 8 * 6), weights = random(10, 8 * 6), gradient = copy(weights);
-  backend.rope(gradient, shape, 100.0f, true);
+  backend.rope(gradient.col_range(0, 6 * 6), 6, 5, rotation, true);
   expect_gradient("qkv", qkv, gradient, [&] {
     const Tensor rotated = copy(qkv);
-    backend.rope(rotated, shape, 100.0f, false);
+    backend.rope(rotated.col_range(0, 6 * 6), 6, 5, rotation, false);
     return dot(rotated, weights);
   });
 }
 
-class AttentionGradients : public Gradients, public ::testing::WithParamInterface<int64_t> {};
+class AttentionGradients : public Gradients, public ::testing::WithParamInterface<int64_t> {
+ protected:
+  void expect_attention_gradients(const Qkv& in, Tensor dout, const AttentionShape& shape) {
+    const Tensor out = zeros(dout.rows, dout.cols), lse = zeros(shape.batch * shape.heads, shape.queries);
+    const Qkv d{zeros(in.q.rows, in.q.cols), zeros(in.k.rows, in.k.cols), zeros(in.v.rows, in.v.cols)};
+    const auto loss = [&] {
+      backend.attention(out, lse, in, shape);
+      return dot(out, dout);
+    };
+    loss();
+    backend.attention_backward(d, dout, out, lse, in, shape);
+    expect_gradient("q", in.q, d.q, loss);
+    expect_gradient("k", in.k, d.k, loss);
+    expect_gradient("v", in.v, d.v, loss);
+  }
+};
 
 TEST_P(AttentionGradients, QueriesKeysValues) {
-  const AttentionShape shape{2, 6, 4, GetParam(), 4};
+  const AttentionShape shape = self_attention(2, 6, 4, GetParam(), 4);
   const int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
   const Tensor qkv = random(12, width), out = zeros(12, 16), lse = zeros(8, 6), dout = random(12, 16), dqkv = random(12, width);
   const auto loss = [&] {
-    backend.attention(out, lse, qkv, shape);
+    backend.attention(out, lse, split_qkv(qkv, shape), shape);
     return dot(out, dout);
   };
   loss();
-  backend.attention_backward(dqkv, dout, out, lse, qkv, shape);
+  backend.attention_backward(split_qkv(dqkv, shape), dout, out, lse, split_qkv(qkv, shape), shape);
   expect_gradient("qkv", qkv, dqkv, loss);
 }
 
 TEST_P(AttentionGradients, WithinDocuments) {
   const std::vector<int32_t> first = {0, 0, 0, 3, 3, 5, 0, 1, 1, 1, 1, 1};  // documents of 3, 2, 1 and 1, 5 tokens
-  const AttentionShape shape{2, 6, 4, GetParam(), 4, first.data()};
+  const AttentionShape shape = self_attention(2, 6, 4, GetParam(), 4, {MaskKind::kCausal, 0, first.data()});
   const int64_t width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
   const Tensor qkv = random(12, width), out = zeros(12, 16), lse = zeros(8, 6), dout = random(12, 16), dqkv = random(12, width);
   const auto loss = [&] {
-    backend.attention(out, lse, qkv, shape);
+    backend.attention(out, lse, split_qkv(qkv, shape), shape);
     return dot(out, dout);
   };
   loss();
-  backend.attention_backward(dqkv, dout, out, lse, qkv, shape);
+  backend.attention_backward(split_qkv(dqkv, shape), dout, out, lse, split_qkv(qkv, shape), shape);
   expect_gradient("qkv", qkv, dqkv, loss);
+}
+
+TEST_P(AttentionGradients, WithinAWindow) {
+  const AttentionShape shape = self_attention(2, 6, 4, GetParam(), 4, {MaskKind::kWindow, 3, nullptr});
+  const Tensor q = random(12, 16), k = random(12, GetParam() * 4), v = random(12, GetParam() * 4), dout = random(12, 16);
+  expect_attention_gradients({q, k, v}, dout, shape);
+}
+
+// Cross-attention: 6 queries over 3 keys, all of them seen, in tensors of their own.
+TEST_P(AttentionGradients, OfQueriesToOtherKeys) {
+  const AttentionShape shape{2, 6, 3, 4, GetParam(), 4, {MaskKind::kNone, 0, nullptr}};
+  const Tensor q = random(12, 16), k = random(6, GetParam() * 4), v = random(6, GetParam() * 4), dout = random(12, 16);
+  expect_attention_gradients({q, k, v}, dout, shape);
 }
 INSTANTIATE_TEST_SUITE_P(KvHeads, AttentionGradients, ::testing::Values(1, 2, 4));
 

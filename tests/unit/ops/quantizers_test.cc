@@ -2,6 +2,7 @@
 // Weight quantizers against torch: tests/golden/make_training_golden.py. Codes and scales must be equal, not near.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -24,21 +25,23 @@ void check(const json& golden) {
   SCOPED_TRACE(golden["name"].get<std::string>());
   const int64_t rows = golden["rows"], cols = golden["cols"], begin = 2;
   std::vector<T> weights = golden["weights"], codes(static_cast<size_t>((rows + begin) * cols), T(7));
-  std::vector<float> row_scale(static_cast<size_t>(rows + begin)), col_scale(static_cast<size_t>(cols));
-  QuantizeSpec spec;
-  spec.kind = golden["family"] == "ternary" ? WeightKind::kTernary : WeightKind::kBinary;
-  spec.row_begin = begin;
-  spec.by_rows = golden["by_rows"];
-  spec.bounds = golden["bounds"].get<std::vector<int64_t>>();
-  std::vector<T> scales(spec.bounds.size() - 1);
+  const auto bounds = golden["bounds"].get<std::vector<int64_t>>();
+  const WeightKind kind = golden["family"] == "ternary" ? WeightKind::kTernary : WeightKind::kBinary;
 
   ReferenceBackend<T> backend;
   const DType type = DTypeOf<T>::value;
   QuantizedWeight out;
   out.codes = Tensor(codes.data(), type, rows + begin, cols);
-  (spec.by_rows ? out.row_scale : out.col_scale) = (spec.by_rows ? row_scale : col_scale).data();
-  backend.quantize_weight(out, spec, Tensor(weights.data(), type, rows, cols),
-                          Tensor(scales.data(), type, 1, static_cast<int64_t>(scales.size())), nullptr);
+  out.by_rows = golden["by_rows"];
+  out.bounds = bounds;
+  if (out.by_rows) {  // a shard of the rows before
+    for (int64_t& bound : out.bounds) bound += begin;
+    out.bounds.insert(out.bounds.begin(), 0);
+  }
+  std::vector<T> all_scales(static_cast<size_t>(out.shards()));
+  out.scales = Tensor(all_scales.data(), type, 1, out.shards());
+  backend.quantize_weight(out, kind, begin, Tensor(weights.data(), type, rows, cols), Tensor());
+  const std::vector<T> scales(all_scales.end() - static_cast<std::ptrdiff_t>(bounds.size() - 1), all_scales.end());
 
   for (size_t i = 0; i < codes.size(); ++i) {
     const size_t before = static_cast<size_t>(begin * cols);
@@ -46,8 +49,9 @@ void check(const json& golden) {
   }
   for (size_t s = 0; s < scales.size(); ++s) {
     EXPECT_EQ(static_cast<double>(scales[s]), golden["scales"][s].get<double>());
-    for (int64_t line = spec.bounds[s]; line < spec.bounds[s + 1]; ++line) {
-      const float found = spec.by_rows ? row_scale[static_cast<size_t>(begin + line)] : col_scale[static_cast<size_t>(line)];
+    for (int64_t line = bounds[s]; line < bounds[s + 1]; ++line) {
+      const auto next = std::upper_bound(out.bounds.begin(), out.bounds.end(), out.by_rows ? begin + line : line);
+      const T found = all_scales[static_cast<size_t>(next - out.bounds.begin() - 1)];
       EXPECT_EQ(static_cast<double>(found), golden["scales"][s].get<double>()) << "line " << line;
     }
   }

@@ -9,8 +9,8 @@ namespace spectra::ops {
 namespace {
 
 TEST(TimedBackend, CountsTheHeadApartAndChangesNothing) {
-  TimedBackend timed(make_backend("fp32"), 40);
-  const auto plain = make_backend("fp32");
+  TimedBackend timed(make_backend("cpu", "fp32"), 40);
+  const auto plain = make_backend("cpu", "fp32");
   std::vector<float> results[2];
   for (Backend* backend : {static_cast<Backend*>(&timed), plain.get()}) {
     std::vector<Buffer> memory;
@@ -46,7 +46,7 @@ TEST(TimedBackend, CountsTheHeadApartAndChangesNothing) {
   EXPECT_EQ(timed.seconds(Part::kHead), 0);
 }
 
-TEST(GemmPeak, IsMeasured) { EXPECT_GT(gemm_peak(*make_backend("reference")), 0); }
+TEST(GemmPeak, IsMeasured) { EXPECT_GT(gemm_peak(*make_backend("cpu", "reference")), 0); }
 
 }  // namespace
 }  // namespace spectra::ops

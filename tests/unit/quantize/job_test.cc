@@ -46,7 +46,7 @@ TEST_F(QuantizeJob, GptqBeatsRoundingOnRealHessians) {
     return values;
   };
   const Calibration calibration = read_calibration(text(), text::Tokenizer::load(directory_ / "model"), config.vocab, 16, 256, 1);
-  const auto backend = ops::make_backend("fp32");
+  const auto backend = ops::make_backend("cpu", "fp32");
   Stream stream(*backend, config, calibration.tokens, 256, weights, {});
   int compared = 0;
   for (int64_t block = 0; block < config.layers; ++block) {

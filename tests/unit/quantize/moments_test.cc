@@ -18,7 +18,7 @@ std::vector<float> random_values(int64_t count, uint64_t seed) {
 }
 
 TEST(MomentSums, AreTheSumsOfProducts) {
-  const auto backend = ops::make_backend("fp32");
+  const auto backend = ops::make_backend("cpu", "fp32");
   for (const int64_t size : {24, 513, 700}) {  // one panel; several, the last one short
     MomentSums sums(*backend, size, true);
     std::vector<double> plain(static_cast<size_t>(size * size)), mixed(plain.size());

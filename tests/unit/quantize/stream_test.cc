@@ -27,7 +27,7 @@ class StreamTest : public testing::Test {
     return [this](const std::string& name) { return random_.values.at(name); };
   }
   double loss(const std::string& precision, const fs::path& spill) const {
-    const auto backend = ops::make_backend(precision);
+    const auto backend = ops::make_backend("cpu", precision);
     Stream stream(*backend, random_.config, tokens_, kTime, weights(), spill);
     for (int64_t block = 0; block < random_.config.layers; ++block) {
       stream.load_block(block, weights());
@@ -68,7 +68,7 @@ TEST_F(StreamTest, InputsAreThoseOfTheEngine) {
     seen[linear.name + ".weight"].assign(x, x + count * linear.cols);
   });
   test::all_logits(engine, {tokens_.begin(), tokens_.begin() + kTime}, kTime);
-  const auto backend = ops::make_backend("fp32");
+  const auto backend = ops::make_backend("cpu", "fp32");
   Stream stream(*backend, random_.config, tokens_, kTime, weights(), {});
   int compared = 0;
   for (int64_t block = 0; block < random_.config.layers; ++block) {

@@ -71,7 +71,7 @@ TEST_P(DocumentMask, PackedDocumentsAreAsTwoAlone) {
   model::Config config = test::tiny_config(model::Family::kTernary, 2);
   config.hidden = 64;
   config.kv_heads = 2;
-  const auto backend = ops::make_backend(GetParam().precision);
+  const auto backend = ops::make_backend("cpu", GetParam().precision);
   const std::vector<int32_t> tokens = test::tokens(1, kTime, config.vocab), targets = test::tokens(2, kTime, config.vocab);
   const std::span<const int32_t> all_tokens(tokens), all_targets(targets);
   std::vector<int32_t> first_keys(kFirst, 0);

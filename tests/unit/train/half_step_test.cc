@@ -16,7 +16,7 @@ constexpr int64_t kBatch = 3, kTime = 40;  // 120 tokens: no multiple of a vecto
 struct Step {
   /// `loss_scale`: what the loss is multiplied by before the backward pass, the gradients being divided by it again.
   Step(const std::string& precision, const model::Config& config, float loss_scale = 1)
-      : backend(ops::make_backend(precision)), transformer(*backend, config, kBatch, kTime) {
+      : backend(ops::make_backend("cpu", precision)), transformer(*backend, config, kBatch, kTime) {
     const std::vector<int32_t> tokens = test::tokens(1, kBatch * kTime, config.vocab),
                                targets = test::tokens(2, kBatch * kTime, config.vocab);
     transformer.initialize(1);
@@ -82,7 +82,8 @@ TEST(HalfStep, Fp16OverflowMakesTheNormNotFiniteAndTheStepIsSkipped) {
     EXPECT_FALSE(std::isfinite(*norm.as<double>())) << model::family_name(family);
     for (TrainedParameter& p : step.transformer.parameters()) {
       const float before = p.weight.as<float>()[0];
-      step.backend->adamw(p.weight, p.gradient, p.moment1, p.moment2, {0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, 1}, norm, 1.0f);
+      step.backend->adamw(p.weight, p.gradient, p.moment1, p.moment2, {0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, 1}, *norm.as<double>(),
+                          1.0f);
       EXPECT_EQ(p.weight.as<float>()[0], before) << p.info.name;
     }
   }

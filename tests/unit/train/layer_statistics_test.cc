@@ -38,7 +38,7 @@ TEST(ThresholdDistance, OfBinaryWeightsIsFromTheMeanOfTheShard) {
 
 TEST(LayerStatistics, EveryLowBitMatrixOfAModel) {
   for (const Family family : {Family::kFloat, Family::kTernary, Family::kBinary}) {
-    auto backend = ops::make_backend("reference");
+    auto backend = ops::make_backend("cpu", "reference");
     const model::Config config = test::tiny_config(family, 2);
     Transformer model(*backend, config, 1, 8);
     model.initialize(1);
@@ -69,7 +69,7 @@ TEST(LayerStatistics, EveryLowBitMatrixOfAModel) {
 }
 
 TEST(LayerStatistics, AParameterThatNobodyKeepsIsLeftOut) {
-  auto backend = ops::make_backend("reference");
+  auto backend = ops::make_backend("cpu", "reference");
   const model::Config config = test::tiny_config(Family::kTernary);
   Transformer model(*backend, config, 1, 8);
   model.initialize(1);

@@ -78,7 +78,7 @@ TEST(TreeSum, AddsNeighboursFirst) {
 
 /// Gradients of 2^n groups on one rank are those of a tree over the groups' own gradients.
 TEST(GradientSum, GroupsOfOneRankFormTheTree) {
-  const auto backend = ops::make_backend("fp32");
+  const auto backend = ops::make_backend("cpu", "fp32");
   const auto ranks = single_rank();
   const model::Config config = test::tiny_config(model::Family::kTernary, 2);
   constexpr int64_t kBatch = 2, kTime = 8, kGroups = 4;
@@ -124,7 +124,7 @@ TEST(GradientSum, GroupsOfOneRankFormTheTree) {
 }
 
 TEST(Blocks, OwnersShareTheParameters) {
-  const auto backend = ops::make_backend("fp32");
+  const auto backend = ops::make_backend("cpu", "fp32");
   const model::Config config = test::tiny_config(model::Family::kTernary, 2);
   uint64_t moments = 0;
   std::vector<int> owned_by(model::parameters(config).size(), -1);

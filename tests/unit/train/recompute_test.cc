@@ -32,7 +32,7 @@ std::vector<Model> models() {
 /// Loss and gradients of two micro-batches, as one vector.
 std::vector<float> gradients(const std::string& precision, const model::Config& config, Recompute recompute) {
   constexpr int64_t kBatch = 2, kTime = 24;
-  const auto backend = ops::make_backend(precision);
+  const auto backend = ops::make_backend("cpu", precision);
   Transformer transformer(*backend, config, kBatch, kTime, recompute);
   transformer.initialize(1);
   transformer.quantize();

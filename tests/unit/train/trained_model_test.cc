@@ -48,7 +48,7 @@ class TrainedModel : public testing::TestWithParam<model::Family> {};
 TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
   model::Config config = test::tiny_config(GetParam(), GetParam() == model::Family::kFloat ? 1 : 2);
   config.max_position = kTime;
-  const auto backend = ops::make_backend("reference");
+  const auto backend = ops::make_backend("cpu", "reference");
   Transformer model(*backend, config, 1, kTime);
   model.initialize(3);
   round_masters(*backend, model);
@@ -77,18 +77,16 @@ INSTANTIATE_TEST_SUITE_P(Families, TrainedModel,
 TEST(TrainedShards, SixShardsGiveAtMostSevenAbsoluteValues) {
   model::Config config = test::tiny_config(model::Family::kTernary, 6);
   config.hidden = 384, config.glu = 1152, config.heads = config.kv_heads = 6, config.layers = 1;
-  const auto backend = ops::make_backend("auto");
+  const auto backend = ops::make_backend("cpu", "auto");
   Transformer model(*backend, config, 2, kTime);
   model.initialize(1);
   model.quantize();
   const std::vector<int32_t> tokens = test::tokens(1, 2 * kTime, config.vocab), targets = test::tokens(2, 2 * kTime, config.vocab);
-  ops::Buffer norm_buffer = backend->allocate(sizeof(double));
-  const ops::Tensor norm(norm_buffer.data(), DType::kF64, 1, 1);
   for (int step = 1; step <= 4; ++step) {
     model.reset_loss();
     model.forward_backward(tokens, targets, 1.0f / (2 * kTime));
     const ops::AdamW hyper{0.02f, 0.9f, 0.95f, 1e-8f, 0.1f, step};
-    for (TrainedParameter& p : model.parameters()) backend->adamw(p.weight, p.gradient, p.moment1, p.moment2, hyper, norm, 0);
+    for (TrainedParameter& p : model.parameters()) backend->adamw(p.weight, p.gradient, p.moment1, p.moment2, hyper, 0, 0);
     model.quantize();
   }
   const test::TemporaryDirectory temporary;

@@ -125,7 +125,7 @@ void train_and_compare(ops::Backend& backend, const json& golden, const json& mo
                             hyper["eps"],
                             p.decayed() ? hyper["weight_decay"].get<float>() : 0.0f,
                             static_cast<int64_t>(s) + 1};
-      backend.adamw(p.weight, p.gradient, p.moment1, p.moment2, step, norm, hyper["clip"]);
+      backend.adamw(p.weight, p.gradient, p.moment1, p.moment2, step, *norm.as<double>(), hyper["clip"]);
       compare.samples(p.info.name + " weight", model["steps"][s]["parameters"].at(p.info.name)["weight"], p.weight);
     }
   }
@@ -133,7 +133,7 @@ void train_and_compare(ops::Backend& backend, const json& golden, const json& mo
 
 template <class T>
 void every_model(const std::string& precision, double tolerance) {
-  const auto backend = ops::make_backend(precision);
+  const auto backend = ops::make_backend("cpu", precision);
   const json golden = golden_steps();
   for (const json& model : golden["models"]) train_and_compare<T>(*backend, golden, model, tolerance);
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/buffer.h"
+#include "ops/host_memory.h"
 
 #include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 
 #include "base/units.h"
 
@@ -34,37 +33,18 @@ void* map_huge(size_t bytes) {
 
 }  // namespace
 
-Buffer::Buffer(size_t bytes) : size_(bytes) {
-  if (bytes == 0) return;
-  if (bytes >= kLarge) {
-    mapped_ = round_up(bytes, kHugePage);
-    data_ = map_huge(mapped_);
-  } else {
-    data_ = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
-    if (data_ != nullptr) std::memset(data_, 0, bytes);
-  }
-  if (data_ == nullptr) {
+Buffer host_memory(size_t bytes) {
+  if (bytes == 0) return {};
+  const bool large = bytes >= kLarge;
+  const size_t mapped = round_up(bytes, kHugePage);
+  void* data = large ? map_huge(mapped) : std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
+  if (data == nullptr) {
     throw Error(Exit::kRefused, fmt::format("the system refused {} of memory", format_bytes(bytes)),
                 "use a smaller model, batch or sequence, or a machine with more memory");
   }
-}
-
-Buffer::~Buffer() {
-  if (mapped_ != 0) {
-    munmap(data_, mapped_);
-  } else {
-    std::free(data_);
-  }
-}
-
-Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), mapped_(std::exchange(other.mapped_, 0)) {}
-
-Buffer& Buffer::operator=(Buffer&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  std::swap(mapped_, other.mapped_);
-  return *this;
+  if (large) return {data, bytes, [mapped](void* memory) { munmap(memory, mapped); }};
+  std::memset(data, 0, bytes);
+  return {data, bytes, [](void* memory) { std::free(memory); }};
 }
 
 }  // namespace spectra::ops
