@@ -14,13 +14,13 @@ namespace {
 
 constexpr double kMapWidth = 420, kRow = 15, kTop = 24, kBelow = 46, kTick = 12;
 
-struct Frame {
+struct MapFrame {
   Range range;
   double left = 0, cell = 0;
 };
 
-Frame frame_of(const HeatMap& map) {
-  Frame frame;
+MapFrame frame_of(const HeatMap& map) {
+  MapFrame frame;
   size_t columns = 1;
   for (const auto& row : map.cells) {
     columns = std::max(columns, row.size());
@@ -31,12 +31,12 @@ Frame frame_of(const HeatMap& map) {
   return frame;
 }
 
-double shade(const Frame& frame, double value) {
+double shade(const MapFrame& frame, double value) {
   const double span = frame.range.high - frame.range.low;
   return 0.08 + 0.92 * (span > 0 ? (value - frame.range.low) / span : 0.5);
 }
 
-std::string cells_of(const HeatMap& map, const Frame& frame, size_t row) {
+std::string cells_of(const HeatMap& map, const MapFrame& frame, size_t row) {
   std::string svg;
   for (size_t column = 0; column < map.cells[row].size(); ++column) {
     const double value = map.cells[row][column];
@@ -52,7 +52,7 @@ std::string cells_of(const HeatMap& map, const Frame& frame, size_t row) {
   return svg;
 }
 
-std::string key_of(const HeatMap& map, const Frame& frame, double y) {
+std::string key_of(const HeatMap& map, const MapFrame& frame, double y) {
   std::string svg;
   const double width = 60;
   for (int i = 0; i < 12; ++i)
@@ -68,7 +68,7 @@ std::string key_of(const HeatMap& map, const Frame& frame, double y) {
 }  // namespace
 
 std::string to_svg(const HeatMap& map) {
-  const Frame frame = frame_of(map);
+  const MapFrame frame = frame_of(map);
   const double bottom = kTop + kRow * static_cast<double>(map.rows.size());
   std::string svg =
       fmt::format("<svg viewBox=\"0 0 {} {:.0f}\" role=\"img\" aria-label=\"{}\"><text class=\"label\" x=\"2\" y=\"14\">{}</text>",

@@ -25,7 +25,7 @@ std::span<const std::byte> bytes_of(const std::string& text) {
 }
 
 /// What parse_safetensors says of the file, "" when it accepts it.
-std::string complaint(const std::string& file) {
+std::string refusal_of(const std::string& file) {
   try {
     parse_safetensors(bytes_of(file), "x.safetensors");
   } catch (const Error& error) {
@@ -60,21 +60,21 @@ TEST(Safetensors, ReadsAFileWrittenByHand) {
 }
 
 TEST(Safetensors, RefusesWithAReason) {
-  const auto entry = [](const std::string& text, size_t bytes) { return complaint(file_of("{\"t\":" + text + "}", bytes)); };
+  const auto entry = [](const std::string& text, size_t bytes) { return refusal_of(file_of("{\"t\":" + text + "}", bytes)); };
   const auto expect = [](const std::string& seen, const std::string& part) {
     EXPECT_NE(seen.find(part), std::string::npos) << seen;
   };
-  expect(complaint("short"), "too few");
-  expect(complaint(std::string(8, '\xff') + "{}"), "the header claims");
-  expect(complaint(file_of("{}", 0).substr(0, 9)), "truncated");
-  expect(complaint(file_of("", 0)), "'{'");
-  expect(complaint(file_of(" {}", 0)), "'{'");
-  expect(complaint(file_of("{]", 0)), "not valid JSON");
-  expect(complaint(file_of("{\"\xff\":1}", 0)), "not valid JSON");
-  expect(complaint(file_of("{} x", 0)), "not valid JSON");
-  expect(complaint(file_of("{}", 1)), "the data section has 1 bytes");
-  expect(complaint(file_of(R"({"__metadata__":{"a":1}})", 0)), "not a string");
-  expect(complaint(file_of(R"({"__metadata__":[]})", 0)), "not an object");
+  expect(refusal_of("short"), "too few");
+  expect(refusal_of(std::string(8, '\xff') + "{}"), "the header claims");
+  expect(refusal_of(file_of("{}", 0).substr(0, 9)), "truncated");
+  expect(refusal_of(file_of("", 0)), "'{'");
+  expect(refusal_of(file_of(" {}", 0)), "'{'");
+  expect(refusal_of(file_of("{]", 0)), "not valid JSON");
+  expect(refusal_of(file_of("{\"\xff\":1}", 0)), "not valid JSON");
+  expect(refusal_of(file_of("{} x", 0)), "not valid JSON");
+  expect(refusal_of(file_of("{}", 1)), "the data section has 1 bytes");
+  expect(refusal_of(file_of(R"({"__metadata__":{"a":1}})", 0)), "not a string");
+  expect(refusal_of(file_of(R"({"__metadata__":[]})", 0)), "not an object");
   expect(entry("[]", 0), "not an object");
   expect(entry(R"({"shape":[1],"data_offsets":[0,4]})", 4), "no dtype");
   expect(entry(R"({"dtype":"F99","shape":[1],"data_offsets":[0,4]})", 4), "unknown dtype F99");
@@ -90,9 +90,9 @@ TEST(Safetensors, RefusesWithAReason) {
   expect(entry(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})", 8), "begins at byte 4");
   expect(entry(R"({"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]})", 4), "occurs twice");
   const std::string good = R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]})";
-  expect(complaint(file_of("{\"t\":" + good + ",\"t\":" + good + "}", 2)), "occurs twice");
-  expect(complaint(file_of("{\"t\":" + good + ",\"u\":" + good + "}", 2)), "begins at byte 0");
-  expect(complaint(file_of("{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}", 0)), "nested deeper");
+  expect(refusal_of(file_of("{\"t\":" + good + ",\"t\":" + good + "}", 2)), "occurs twice");
+  expect(refusal_of(file_of("{\"t\":" + good + ",\"u\":" + good + "}", 2)), "begins at byte 0");
+  expect(refusal_of(file_of("{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}", 0)), "nested deeper");
   EXPECT_EQ(entry(good, 2), "");
 }
 
@@ -134,15 +134,15 @@ TEST(Safetensors, DamageIsAlwaysAnError) {
   writer.write(data.data(), data.size());
   writer.close();
   const std::string good = read_file(temporary / "m.safetensors");
-  ASSERT_EQ(complaint(good), "");
-  for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(complaint(good.substr(0, length)), "") << "cut to " << length;
+  ASSERT_EQ(refusal_of(good), "");
+  for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(refusal_of(good.substr(0, length)), "") << "cut to " << length;
   size_t refused = 0;
   const size_t header = good.size() - data.size();
   for (size_t at = 0; at < header; ++at)
     for (int bit = 0; bit < 8; ++bit) {
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
-      if (!complaint(bad).empty()) ++refused;  // anything but an Error fails the test; a changed name is still a valid file
+      if (!refusal_of(bad).empty()) ++refused;  // anything but an Error fails the test; a changed name is still a valid file
     }
   EXPECT_GT(refused, header * 4);
 }

@@ -14,7 +14,7 @@ namespace {
 
 namespace p = test::pickle;
 
-std::span<const std::byte> as_bytes(const std::string& text) {
+std::span<const std::byte> pickle_bytes(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 template <class Parse>
@@ -28,12 +28,12 @@ std::string complaint(const Parse& parse) {
   return "";
 }
 std::string torch_complaint(const std::string& bytes) {
-  return complaint([&] { parse_torch_file(as_bytes(bytes), "f"); });
+  return complaint([&] { parse_torch_file(pickle_bytes(bytes), "f"); });
 }
 std::string pickle_complaint(const std::string& body) {
   return complaint([&] { unpickle_tensors(body, "f"); });
 }
-void expect(const std::string& what, const std::string& part) { EXPECT_NE(what.find(part), std::string::npos) << what; }
+void expect_complaint(const std::string& what, const std::string& part) { EXPECT_NE(what.find(part), std::string::npos) << what; }
 
 std::string floats(const std::vector<float>& values) {
   return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
@@ -62,7 +62,7 @@ std::string good_file(bool zip64 = false) {
 TEST(TorchFile, ViewsOfOneStorage) {
   for (const bool zip64 : {false, true}) {
     const std::string bytes = good_file(zip64);
-    const std::vector<TorchTensor> tensors = parse_torch_file(as_bytes(bytes), "f");
+    const std::vector<TorchTensor> tensors = parse_torch_file(pickle_bytes(bytes), "f");
     ASSERT_EQ(tensors.size(), 5u);
     EXPECT_EQ(tensors[0].view.name, "a");
     EXPECT_EQ(tensors[0].view.dtype, DType::kF32);
@@ -91,55 +91,56 @@ TEST(TorchFile, DamageIsAlwaysAnErrorOrStillAFile) {
 }
 
 TEST(TorchFile, RefusesWithTheReason) {
-  expect(torch_complaint(std::string("\x80\x02\x8a\x0a", 4) + "l\xfc\x9c"), "PyTorch before 1.6");
-  expect(torch_complaint("no"), "is not a zip file");
-  expect(torch_complaint(std::string(100, 'x')), "is not a zip file");
-  expect(torch_complaint(test::zip({{"m/version", "3"}})), "holds no data.pkl");
-  expect(torch_complaint(test::zip({{"m/data.pkl", good_pickle()}})), "storage 0 is missing");
-  expect(torch_complaint(test::zip({{"m/data.pkl", good_pickle()}, {"m/data/0", std::string(47, 'x')}})), "storage 0 has 47 bytes");
-  expect(torch_complaint(test::zip({{"m/data.pkl", good_pickle()}, {"m/byteorder", "big"}})), "big-endian");
-  expect(torch_complaint(test::zip({{"m/data.pkl", "x"}, {"m/data.pkl", "y"}})), "two zip entries are called");
+  expect_complaint(torch_complaint(std::string("\x80\x02\x8a\x0a", 4) + "l\xfc\x9c"), "PyTorch before 1.6");
+  expect_complaint(torch_complaint("no"), "is not a zip file");
+  expect_complaint(torch_complaint(std::string(100, 'x')), "is not a zip file");
+  expect_complaint(torch_complaint(test::zip({{"m/version", "3"}})), "holds no data.pkl");
+  expect_complaint(torch_complaint(test::zip({{"m/data.pkl", good_pickle()}})), "storage 0 is missing");
+  expect_complaint(torch_complaint(test::zip({{"m/data.pkl", good_pickle()}, {"m/data/0", std::string(47, 'x')}})),
+                   "storage 0 has 47 bytes");
+  expect_complaint(torch_complaint(test::zip({{"m/data.pkl", good_pickle()}, {"m/byteorder", "big"}})), "big-endian");
+  expect_complaint(torch_complaint(test::zip({{"m/data.pkl", "x"}, {"m/data.pkl", "y"}})), "two zip entries are called");
   std::string overlap = test::zip({{"a", "12345678"}, {"b", "12345678"}});
   const size_t second = overlap.find("PK\x01\x02", overlap.find("PK\x01\x02") + 1);
   overlap.replace(second + 42, 4, test::little(0u));  // both begin at byte 0
-  expect(complaint([&] { parse_zip(as_bytes(overlap), "f"); }), "overlap");
+  expect_complaint(complaint([&] { parse_zip(pickle_bytes(overlap), "f"); }), "overlap");
   std::string deflated = test::zip({{"a", "12345678"}});
   deflated[deflated.find("PK\x01\x02") + 10] = 8;
-  expect(complaint([&] { parse_zip(as_bytes(deflated), "f"); }), "compressed");
+  expect_complaint(complaint([&] { parse_zip(pickle_bytes(deflated), "f"); }), "compressed");
 }
 
 TEST(Unpickler, RunsNothing) {
-  expect(pickle_complaint(p::file(p::function("os", "system") + p::tuple({p::text("false")}) + "R")), "calls os.system");
-  expect(pickle_complaint(p::file(p::function("torch", "load") + ")R")), "calls torch.load");
-  expect(pickle_complaint(p::file(p::text("builtins") + p::text("eval") + "\x93")), "calls builtins.eval");
-  expect(pickle_complaint(p::file(p::function("torch", "FloatStorage") + ")R")), "is no function");
-  expect(pickle_complaint("\x80\x02" + std::string("i") + "os\nsystem\n."), "operation 0x69");  // INST
+  expect_complaint(pickle_complaint(p::file(p::function("os", "system") + p::tuple({p::text("false")}) + "R")), "calls os.system");
+  expect_complaint(pickle_complaint(p::file(p::function("torch", "load") + ")R")), "calls torch.load");
+  expect_complaint(pickle_complaint(p::file(p::text("builtins") + p::text("eval") + "\x93")), "calls builtins.eval");
+  expect_complaint(pickle_complaint(p::file(p::function("torch", "FloatStorage") + ")R")), "is no function");
+  expect_complaint(pickle_complaint("\x80\x02" + std::string("i") + "os\nsystem\n."), "operation 0x69");  // INST
 }
 
 TEST(Unpickler, RefusesWithTheReason) {
   const std::string storage = p::storage("HalfStorage", "0", 12);
   const auto one = [&](const std::string& tensor) { return pickle_complaint(p::file(p::dict(p::text("w") + tensor))); };
   EXPECT_EQ(one(p::tensor(storage, 0, {3, 4}, {4, 1})), "");
-  expect(one(p::tensor(storage, 1, {3, 4}, {4, 1})), "reaches beyond");
-  expect(one(p::tensor(storage, -1, {3, 4}, {4, 1})), "reaches beyond");
-  expect(one(p::tensor(storage, 0, {3, 4}, {4, -1})), "negative");
-  expect(one(p::tensor(storage, 0, {2000000000, 2000000000, 2000000000}, {1, 1, 1})), "reaches beyond");
-  expect(one(p::tensor(storage, 0, {1000000, 4}, {0, 1})), "repeats elements");
-  expect(one(p::tensor(storage, 0, {3}, {4, 1})), "do not agree");
-  expect(one(p::number(3)), "is no named tensor");
-  expect(pickle_complaint(
-             p::file(p::dict(p::text("w") + p::tensor(storage, 0, {1}, {1}) + p::text("w") + p::tensor(storage, 0, {1}, {1})))),
-         "occurs twice");
-  expect(pickle_complaint(p::file(p::number(1))), "holds no dict");
-  expect(pickle_complaint("\x80\x02"), "0 are left");
-  expect(pickle_complaint("."), "stack is empty");
-  expect(pickle_complaint("\x80\x09."), "protocol 9");
-  expect(pickle_complaint("}}t."), "no mark");
-  expect(pickle_complaint("h\x05."), "nothing is remembered");
-  expect(pickle_complaint("X\xff\xff\xff\x7f."), "bytes are wanted");
-  expect(pickle_complaint(std::string((1 << 21) + 10, 'N')), "more than any model needs");
+  expect_complaint(one(p::tensor(storage, 1, {3, 4}, {4, 1})), "reaches beyond");
+  expect_complaint(one(p::tensor(storage, -1, {3, 4}, {4, 1})), "reaches beyond");
+  expect_complaint(one(p::tensor(storage, 0, {3, 4}, {4, -1})), "negative");
+  expect_complaint(one(p::tensor(storage, 0, {2000000000, 2000000000, 2000000000}, {1, 1, 1})), "reaches beyond");
+  expect_complaint(one(p::tensor(storage, 0, {1000000, 4}, {0, 1})), "repeats elements");
+  expect_complaint(one(p::tensor(storage, 0, {3}, {4, 1})), "do not agree");
+  expect_complaint(one(p::number(3)), "is no named tensor");
+  expect_complaint(pickle_complaint(p::file(
+                       p::dict(p::text("w") + p::tensor(storage, 0, {1}, {1}) + p::text("w") + p::tensor(storage, 0, {1}, {1})))),
+                   "occurs twice");
+  expect_complaint(pickle_complaint(p::file(p::number(1))), "holds no dict");
+  expect_complaint(pickle_complaint("\x80\x02"), "0 are left");
+  expect_complaint(pickle_complaint("."), "stack is empty");
+  expect_complaint(pickle_complaint("\x80\x09."), "protocol 9");
+  expect_complaint(pickle_complaint("}}t."), "no mark");
+  expect_complaint(pickle_complaint("h\x05."), "nothing is remembered");
+  expect_complaint(pickle_complaint("X\xff\xff\xff\x7f."), "bytes are wanted");
+  expect_complaint(pickle_complaint(std::string((1 << 21) + 10, 'N')), "more than any model needs");
   std::string nested(100000, '\x85');  // tuples in tuples
-  expect(pickle_complaint("N" + nested + "."), "holds no dict");
+  expect_complaint(pickle_complaint("N" + nested + "."), "holds no dict");
 }
 
 }  // namespace

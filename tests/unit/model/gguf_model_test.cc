@@ -26,7 +26,7 @@ namespace {
 using format::GgmlType;
 
 // Two shards of 256 columns in o and 512 in down; GQA; 300 tokens of which 260 are the tokenizer's.
-Config tiny(Family family = Family::kTernary) {
+Config tiny_gguf(Family family = Family::kTernary) {
   Config config;
   config.hidden = 512, config.glu = 1024, config.heads = 4, config.kv_heads = 2, config.layers = 1, config.vocab = 300;
   config.shards = 2, config.family = family, config.bos = config.eos = 0;
@@ -65,10 +65,10 @@ std::string tokenizer_json() {
 
 std::string tokenizer_config() { return R"({"bos_token":"<|end|>","eos_token":"<|end|>"})"; }
 
-using Change = std::function<void(const Parameter&, std::vector<float>&)>;
+using SourceChange = std::function<void(const Parameter&, std::vector<float>&)>;
 
 /// A ternary model whose shards have different scales, or a float one.
-void write_model(const fs::path& path, const Config& config, DType dtype = DType::kF16, const Change& change = {}) {
+void write_source(const fs::path& path, const Config& config, DType dtype = DType::kF16, const SourceChange& change = {}) {
   fs::create_directory(path);
   std::vector<format::SafetensorsWriter::Entry> entries;
   for (const Parameter& parameter : parameters(config)) entries.push_back({parameter.name, dtype, tensor_shape(parameter)});
@@ -100,7 +100,7 @@ void write_model(const fs::path& path, const Config& config, DType dtype = DType
   write_file(path / "tokenizer_config.json", tokenizer_config());
 }
 
-void expect_same_tensors(const fs::path& a, const fs::path& b) {
+void expect_equal_models(const fs::path& a, const fs::path& b) {
   const format::ModelDirectory x(a), y(b);
   EXPECT_EQ(x.tensors().size(), y.tensors().size());
   for (const format::TensorView* tensor : x.tensors()) {
@@ -111,7 +111,7 @@ void expect_same_tensors(const fs::path& a, const fs::path& b) {
   }
 }
 
-std::string refusal(const std::function<void()>& action) {
+std::string conversion_refusal(const std::function<void()>& action) {
   try {
     action();
   } catch (const Error& error) {
@@ -136,7 +136,7 @@ TEST(RopeOrder, PairsAreAdjacentThereAndApartHere) {
 TEST(GgufModel, NamesAndOrderOfRows) {
   const test::TemporaryDirectory d;
   // Weight [r, c] of q, k and v is r: shows where rows go.
-  write_model(d / "m", tiny(Family::kFloat), DType::kF16, [](const Parameter& parameter, std::vector<float>& w) {
+  write_source(d / "m", tiny_gguf(Family::kFloat), DType::kF16, [](const Parameter& parameter, std::vector<float>& w) {
     for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i / static_cast<size_t>(parameter.cols));
   });
   to_gguf(d / "m", d / "m.gguf", GgmlType::kF32);
@@ -164,7 +164,7 @@ TEST(GgufModel, NamesAndOrderOfRows) {
 
 TEST(GgufModel, TokenizerIsWhole) {
   const test::TemporaryDirectory d;
-  write_model(d / "m", tiny());
+  write_source(d / "m", tiny_gguf());
   to_gguf(d / "m", d / "m.gguf", GgmlType::kF16);
   const format::GgufFile file(d / "m.gguf");
   const format::GgufContents& c = file.contents();
@@ -191,7 +191,7 @@ TEST(GgufModel, TokenizerIsWhole) {
 
 TEST(GgufModel, EveryTypeHoldsATernaryModelAndComesBackBitwise) {
   const test::TemporaryDirectory d;
-  write_model(d / "m", tiny());
+  write_source(d / "m", tiny_gguf());
   pack_model(d / "m", d / "p", lowbit::Format::kTern1_6);
   for (const char* name : {"f32", "f16", "bf16", "q8_0", "q4_0", "q6_k", "tq1_0", "tq2_0"}) {
     const GgmlType type = format::ggml_type_from_name(name);
@@ -205,7 +205,7 @@ TEST(GgufModel, EveryTypeHoldsATernaryModelAndComesBackBitwise) {
 
     const fs::path back = d / (std::string(name) + "-back");
     import_gguf(file, back, std::nullopt, "");
-    if (name == std::string("f16") || name[0] == 'q' || name[0] == 't') expect_same_tensors(d / "m", back);
+    if (name == std::string("f16") || name[0] == 'q' || name[0] == 't') expect_equal_models(d / "m", back);
     EXPECT_EQ(config_from_json(read_file(back / "config.json"), "config.json").shards, 2);
     to_gguf(back, again, type);
     const format::GgufFile x(file), y(again);
@@ -221,9 +221,9 @@ TEST(GgufModel, EveryTypeHoldsATernaryModelAndComesBackBitwise) {
 
 TEST(GgufModel, AnEdgeInsideABlockIsNamedAndKeptExactly) {
   const test::TemporaryDirectory d;
-  Config config = tiny();
+  Config config = tiny_gguf();
   config.hidden = 768;  // o: an edge at 384, inside the second block of 256; 384 is a multiple of 32
-  write_model(d / "m", config);
+  write_source(d / "m", config);
   for (const bool packed : {false, true}) {
     if (packed) pack_model(d / "m", d / "p", lowbit::Format::kTern2);
     const fs::path file = d / (packed ? "p.gguf" : "m.gguf");
@@ -241,9 +241,9 @@ TEST(GgufModel, AnEdgeInsideABlockIsNamedAndKeptExactly) {
 
 TEST(GgufModel, RowsThatAreNoWholeBlocks) {
   const test::TemporaryDirectory d;
-  Config config = tiny();
+  Config config = tiny_gguf();
   config.glu = 720;  // no multiple of 32 either
-  write_model(d / "m", config);
+  write_source(d / "m", config);
   const ConvertReport report = to_gguf(d / "m", d / "m.gguf", GgmlType::kTq1_0);
   ASSERT_EQ(report.substitutes.size(), 1u);
   EXPECT_EQ(report.substitutes[0].tensor, "blk.0.ffn_down.weight");
@@ -253,7 +253,7 @@ TEST(GgufModel, RowsThatAreNoWholeBlocks) {
 
 TEST(GgufModel, FloatWeightsAreRoundedWhereAskedAndRefusedByTernaryTypes) {
   const test::TemporaryDirectory d;
-  write_model(d / "m", tiny(Family::kFloat), DType::kF32);
+  write_source(d / "m", tiny_gguf(Family::kFloat), DType::kF32);
   const ConvertReport report = to_gguf(d / "m", d / "q.gguf", GgmlType::kQ4_0);
   EXPECT_TRUE(report.substitutes.empty());
   EXPECT_EQ(report.rounded.size(), 9u);  // 7 matrices, and embedding and head that become F16
@@ -269,7 +269,7 @@ TEST(GgufModel, FloatWeightsAreRoundedWhereAskedAndRefusedByTernaryTypes) {
   }
   import_gguf(d / "q.gguf", d / "back", std::nullopt, "");
   EXPECT_EQ(format::ModelDirectory(d / "back").get("model.layers.0.mlp.up_proj.weight").dtype, DType::kF32);  // 15 bits are no fp16
-  const std::string why = refusal([&] { to_gguf(d / "m", d / "t.gguf", GgmlType::kTq2_0); });
+  const std::string why = conversion_refusal([&] { to_gguf(d / "m", d / "t.gguf", GgmlType::kTq2_0); });
   EXPECT_NE(why.find("self_attn.q_proj.weight is not ternary"), std::string::npos) << why;
   EXPECT_FALSE(fs::exists(d / "t.gguf"));
 }
@@ -281,12 +281,12 @@ TEST(GgufModel, NumbersThatDoNotFitAreRefused) {
       if (parameter.name == "model.layers.0.mlp.up_proj.weight") w[700] = value;
     };
   };
-  write_model(d / "m", tiny(Family::kFloat), DType::kF32, big(1e6f));
-  EXPECT_NE(refusal([&] { to_gguf(d / "m", d / "t.gguf", GgmlType::kF16); }).find("too large"), std::string::npos);
-  EXPECT_EQ(refusal([&] { to_gguf(d / "m", d / "t.gguf", GgmlType::kQ8_0); }), "accepted");
-  EXPECT_NE(refusal([&] { convert_hf(d / "m", d / "h", DType::kF16); }).find("too large"), std::string::npos);
-  write_model(d / "n", tiny(Family::kFloat), DType::kF32, big(std::nanf("")));
-  EXPECT_NE(refusal([&] { to_gguf(d / "n", d / "n.gguf", GgmlType::kQ8_0); }).find("is no number"), std::string::npos);
+  write_source(d / "m", tiny_gguf(Family::kFloat), DType::kF32, big(1e6f));
+  EXPECT_NE(conversion_refusal([&] { to_gguf(d / "m", d / "t.gguf", GgmlType::kF16); }).find("too large"), std::string::npos);
+  EXPECT_EQ(conversion_refusal([&] { to_gguf(d / "m", d / "t.gguf", GgmlType::kQ8_0); }), "accepted");
+  EXPECT_NE(conversion_refusal([&] { convert_hf(d / "m", d / "h", DType::kF16); }).find("too large"), std::string::npos);
+  write_source(d / "n", tiny_gguf(Family::kFloat), DType::kF32, big(std::nanf("")));
+  EXPECT_NE(conversion_refusal([&] { to_gguf(d / "n", d / "n.gguf", GgmlType::kQ8_0); }).find("is no number"), std::string::npos);
   EXPECT_FALSE(fs::exists(d / "n.gguf"));
   EXPECT_FALSE(fs::exists(d / "h"));
 }
@@ -301,13 +301,13 @@ void patch(const fs::path& file, const std::string& from, const std::string& to)
 
 TEST(GgufModel, ForeignAndDamagedFilesAreRefusedByName) {
   const test::TemporaryDirectory d;
-  write_model(d / "m", tiny());
+  write_source(d / "m", tiny_gguf());
   const auto import = [&] { import_gguf(d / "x.gguf", d / "out", std::nullopt, ""); };
   const auto damaged = [&](const std::string& from, const std::string& to) {
     fs::remove(d / "x.gguf"), fs::remove_all(d / "out");
     to_gguf(d / "m", d / "x.gguf", GgmlType::kTq2_0);
     patch(d / "x.gguf", from, to);
-    return refusal(import);
+    return conversion_refusal(import);
   };
   EXPECT_NE(damaged("ffn_up", "ffn_ux").find("ffn_ux.weight has no place"), std::string::npos);
   EXPECT_NE(damaged("block_count", "clock_count").find("llama.block_count is missing"), std::string::npos);
@@ -331,7 +331,7 @@ TEST(GgufModel, ForeignAndDamagedFilesAreRefusedByName) {
   }
   bytes[begin + offset + 65] = 0x7e;  // the first block's scale becomes a NaN
   std::ofstream(d / "x.gguf", std::ios::binary) << bytes;
-  const std::string why = refusal(import);
+  const std::string why = conversion_refusal(import);
   EXPECT_NE(why.find("blk.0.attn_v.weight: row 0 holds"), std::string::npos) << why;
   EXPECT_FALSE(check_gguf(d / "x.gguf", d / "m").exact());
   EXPECT_FALSE(fs::exists(d / "out"));
@@ -339,22 +339,23 @@ TEST(GgufModel, ForeignAndDamagedFilesAreRefusedByName) {
 
 TEST(GgufModel, ModelsWithoutATokenizerNeedOne) {
   const test::TemporaryDirectory d;
-  write_model(d / "m", tiny());
+  write_source(d / "m", tiny_gguf());
   fs::rename(d / "m" / "tokenizer.json", d / "t.json");
-  EXPECT_NE(refusal([&] { to_gguf(d / "m", d / "m.gguf", GgmlType::kF16); }).find("holds no tokenizer.json"), std::string::npos);
+  EXPECT_NE(conversion_refusal([&] { to_gguf(d / "m", d / "m.gguf", GgmlType::kF16); }).find("holds no tokenizer.json"),
+            std::string::npos);
   export_gguf(d / "m", d / "m.gguf", GgmlType::kF16, d / "t.json");
   EXPECT_TRUE(fs::exists(d / "m.gguf"));
-  EXPECT_NE(refusal([&] { export_gguf(d / "m", d / "m.gguf", GgmlType::kF16, d / "t.json"); }).find("exists already"),
+  EXPECT_NE(conversion_refusal([&] { export_gguf(d / "m", d / "m.gguf", GgmlType::kF16, d / "t.json"); }).find("exists already"),
             std::string::npos);
 }
 
 TEST(ConvertHf, PackedOrNotToAnyType) {
   const test::TemporaryDirectory d;
-  write_model(d / "m", tiny(), DType::kBf16);
+  write_source(d / "m", tiny_gguf(), DType::kBf16);
   pack_model(d / "m", d / "p", lowbit::Format::kTern2);
   const ConvertReport same = convert_hf(d / "p", d / "same", std::nullopt);
   EXPECT_EQ(same.types.at("BF16"), 12);
-  expect_same_tensors(d / "m", d / "same");
+  expect_equal_models(d / "m", d / "same");
   const ConvertReport half = convert_hf(d / "p", d / "f16", DType::kF16);
   EXPECT_EQ(half.types.at("F16"), 12);
   for (const auto& rounded : half.rounded)  // their smallest numbers are below fp16's range

@@ -11,7 +11,7 @@
 namespace spectra::train {
 namespace {
 
-constexpr int64_t kFirst = 21, kSecond = 38, kTime = kFirst + kSecond;
+constexpr int64_t kFirst = 21, kSecond = 38, kMaskTime = kFirst + kSecond;
 
 struct Result {
   std::vector<float> logprobs;
@@ -72,10 +72,10 @@ TEST_P(DocumentMask, PackedDocumentsAreAsTwoAlone) {
   config.hidden = 64;
   config.kv_heads = 2;
   const auto backend = ops::make_backend("cpu", GetParam().precision);
-  const std::vector<int32_t> tokens = test::tokens(1, kTime, config.vocab), targets = test::tokens(2, kTime, config.vocab);
+  const std::vector<int32_t> tokens = test::tokens(1, kMaskTime, config.vocab), targets = test::tokens(2, kMaskTime, config.vocab);
   const std::span<const int32_t> all_tokens(tokens), all_targets(targets);
   std::vector<int32_t> first_keys(kFirst, 0);
-  first_keys.resize(kTime, kFirst);
+  first_keys.resize(kMaskTime, kFirst);
   const Result packed = run(*backend, config, tokens, targets, first_keys), mixed = run(*backend, config, tokens, targets, {});
   Result alone = run(*backend, config, all_tokens.first(kFirst), all_targets.first(kFirst), {});
   const Result second = run(*backend, config, all_tokens.subspan(kFirst), all_targets.subspan(kFirst), {});

@@ -11,18 +11,18 @@
 namespace spectra::train {
 namespace {
 
-constexpr int64_t kBatch = 3, kTime = 40;  // 120 tokens: no multiple of a vector or of a block
+constexpr int64_t kHalfBatch = 3, kHalfTime = 40;  // 120 tokens: no multiple of a vector or of a block
 
 struct Step {
   /// `loss_scale`: what the loss is multiplied by before the backward pass, the gradients being divided by it again.
   Step(const std::string& precision, const model::Config& config, float loss_scale = 1)
-      : backend(ops::make_backend("cpu", precision)), transformer(*backend, config, kBatch, kTime) {
-    const std::vector<int32_t> tokens = test::tokens(1, kBatch * kTime, config.vocab),
-                               targets = test::tokens(2, kBatch * kTime, config.vocab);
+      : backend(ops::make_backend("cpu", precision)), transformer(*backend, config, kHalfBatch, kHalfTime) {
+    const std::vector<int32_t> tokens = test::tokens(1, kHalfBatch * kHalfTime, config.vocab),
+                               targets = test::tokens(2, kHalfBatch * kHalfTime, config.vocab);
     transformer.initialize(1);
     transformer.quantize();
-    transformer.forward_backward(tokens, targets, loss_scale / (kBatch * kTime));
-    loss = transformer.loss() / (kBatch * kTime);
+    transformer.forward_backward(tokens, targets, loss_scale / (kHalfBatch * kHalfTime));
+    loss = transformer.loss() / (kHalfBatch * kHalfTime);
   }
   std::unique_ptr<ops::Backend> backend;
   Transformer transformer;

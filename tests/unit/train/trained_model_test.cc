@@ -17,7 +17,7 @@
 namespace spectra::train {
 namespace {
 
-constexpr int64_t kTime = 12;
+constexpr int64_t kModelTime = 12;
 
 void export_model(const fs::path& directory, ops::Backend& backend, Transformer& model) {
   fs::create_directories(directory);
@@ -47,13 +47,14 @@ class TrainedModel : public testing::TestWithParam<model::Family> {};
 
 TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
   model::Config config = test::tiny_config(GetParam(), GetParam() == model::Family::kFloat ? 1 : 2);
-  config.max_position = kTime;
+  config.max_position = kModelTime;
   const auto backend = ops::make_backend("cpu", "reference");
-  Transformer model(*backend, config, 1, kTime);
+  Transformer model(*backend, config, 1, kModelTime);
   model.initialize(3);
   round_masters(*backend, model);
-  const std::vector<int32_t> tokens = test::tokens(1, kTime, config.vocab), targets = test::tokens(2, kTime, config.vocab);
-  std::vector<float> expected(kTime);
+  const std::vector<int32_t> tokens = test::tokens(1, kModelTime, config.vocab),
+                             targets = test::tokens(2, kModelTime, config.vocab);
+  std::vector<float> expected(kModelTime);
   model.reset_loss();
   model.evaluate(tokens, targets, expected);
 
@@ -62,7 +63,7 @@ TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
   infer::Engine engine(infer::load_model(temporary / "model"), {.activations = infer::ActivationType::kFp32});
   infer::Batch batch;
   const int32_t sequence = engine.open_sequence();
-  for (int32_t i = 0; i < kTime; ++i) {
+  for (int32_t i = 0; i < kModelTime; ++i) {
     batch.add(tokens[static_cast<size_t>(i)], i, sequence);
     batch.targets.push_back({i, targets[static_cast<size_t>(i)]});
   }
@@ -78,13 +79,14 @@ TEST(TrainedShards, SixShardsGiveAtMostSevenAbsoluteValues) {
   model::Config config = test::tiny_config(model::Family::kTernary, 6);
   config.hidden = 384, config.glu = 1152, config.heads = config.kv_heads = 6, config.layers = 1;
   const auto backend = ops::make_backend("cpu", "auto");
-  Transformer model(*backend, config, 2, kTime);
+  Transformer model(*backend, config, 2, kModelTime);
   model.initialize(1);
   model.quantize();
-  const std::vector<int32_t> tokens = test::tokens(1, 2 * kTime, config.vocab), targets = test::tokens(2, 2 * kTime, config.vocab);
+  const std::vector<int32_t> tokens = test::tokens(1, 2 * kModelTime, config.vocab),
+                             targets = test::tokens(2, 2 * kModelTime, config.vocab);
   for (int step = 1; step <= 4; ++step) {
     model.reset_loss();
-    model.forward_backward(tokens, targets, 1.0f / (2 * kTime));
+    model.forward_backward(tokens, targets, 1.0f / (2 * kModelTime));
     const ops::AdamW hyper{0.02f, 0.9f, 0.95f, 1e-8f, 0.1f, step};
     for (TrainedParameter& p : model.parameters()) backend->adamw(p.weight, p.gradient, p.moment1, p.moment2, hyper, 0, 0);
     model.quantize();
