@@ -157,6 +157,7 @@ void Scheduler::begin_next(Lane& lane) {
 void Scheduler::end_text(Lane& lane, const std::shared_ptr<Entry>& entry, int64_t text, const Finished& how) {
   entry->job->finished(text, how);
   const std::lock_guard lock(mutex_);
+  news_ = true;  // there is room for another text, also where this one ended without a forward pass
   if (++entry->ended < entry->job->texts()) return;
   std::erase(lane.entries, entry);
   changed_.notify_all();
