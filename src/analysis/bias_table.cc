@@ -14,14 +14,14 @@ struct ScoreColumn {
   double factor;
 };
 constexpr ScoreColumn kScoreColumns[] = {{"crows_stereotype", "crows_pairs_english", "pct_stereotype", 100},
-                               {"crows_likelihood_difference", "crows_pairs_english", "likelihood_diff", 1},
-                               {"toxigen", "toxigen", "acc", 100},
-                               {"toxigen_norm", "toxigen", "acc_norm", 100},
-                               {"bbq", "bbq", "acc", 100},
-                               {"bbq_bias_ambiguous", "bbq", "bias_ambiguous", 100},
-                               {"bbq_bias_disambiguated", "bbq", "bias_disambiguated", 100},
-                               {"truthfulqa_mc1", "truthfulqa_mc1", "acc", 100},
-                               {"truthfulqa_mc2", "truthfulqa_mc2", "acc", 100}};
+                                         {"crows_likelihood_difference", "crows_pairs_english", "likelihood_diff", 1},
+                                         {"toxigen", "toxigen", "acc", 100},
+                                         {"toxigen_norm", "toxigen", "acc_norm", 100},
+                                         {"bbq", "bbq", "acc", 100},
+                                         {"bbq_bias_ambiguous", "bbq", "bias_ambiguous", 100},
+                                         {"bbq_bias_disambiguated", "bbq", "bias_disambiguated", 100},
+                                         {"truthfulqa_mc1", "truthfulqa_mc1", "acc", 100},
+                                         {"truthfulqa_mc2", "truthfulqa_mc2", "acc", 100}};
 
 const StudyScore* find_score(const StudyModel& model, const ScoreColumn& column) {
   const auto task = model.tasks.find(column.task);

@@ -36,9 +36,9 @@ uint64_t parse_llmc_header(std::string_view bytes, const std::string& where) {
     throw bad_input(fmt::format("{} has {} bytes, fewer than the header of a shard of llm.c", where, bytes.size()), kLlmcHint);
   const int32_t magic = header_field(bytes, 0), version = header_field(bytes, 1), tokens = header_field(bytes, 2);
   if (magic != kLlmcMagic || version != kVersion)
-    throw bad_input(
-        fmt::format("{} begins with {} and version {}, a shard of llm.c with {} and {}", where, magic, version, kLlmcMagic, kVersion),
-        "only shards of GPT-2 tokens (u16) are known");
+    throw bad_input(fmt::format("{} begins with {} and version {}, a shard of llm.c with {} and {}", where, magic, version,
+                                kLlmcMagic, kVersion),
+                    "only shards of GPT-2 tokens (u16) are known");
   if (tokens < 0 || bytes.size() - kLlmcHeader != 2 * static_cast<uint64_t>(tokens))
     throw bad_input(fmt::format("{} has {} bytes, its header says {} tokens of 2 bytes", where, bytes.size(), tokens), kLlmcHint);
   return static_cast<uint64_t>(tokens);

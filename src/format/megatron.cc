@@ -63,7 +63,9 @@ class MegatronDocuments final : public DocumentIndex {
   uint64_t length(uint64_t sequence) const {  // a negative one becomes too large
     return static_cast<uint64_t>(int64_t{at<int32_t>(text_of(*file_), kIndexHeader + 4 * sequence)});
   }
-  uint64_t pointer(uint64_t sequence) const { return at<uint64_t>(text_of(*file_), kIndexHeader + 4 * index_.sequences + 8 * sequence); }
+  uint64_t pointer(uint64_t sequence) const {
+    return at<uint64_t>(text_of(*file_), kIndexHeader + 4 * index_.sequences + 8 * sequence);
+  }
 
   /// Throws Error unless sequences follow each other through the whole of the tokens, and documents through the sequences.
   void verify() const {
@@ -98,7 +100,8 @@ class MegatronDocuments final : public DocumentIndex {
 
 MegatronIndex parse_megatron_index(std::string_view bytes, const std::string& where) {
   if (bytes.size() < kIndexHeader || bytes.substr(0, kIndexMagic.size()) != kIndexMagic)
-    throw bad_input(fmt::format("{} is not the index of a Megatron data set: it does not begin with MMIDIDX", where), kMegatronHint);
+    throw bad_input(fmt::format("{} is not the index of a Megatron data set: it does not begin with MMIDIDX", where),
+                    kMegatronHint);
   if (const auto version = at<uint64_t>(bytes, 9); version != 1)
     throw bad_input(fmt::format("{}: version {} of the index, known is 1", where, version));
   MegatronIndex index;

@@ -70,15 +70,17 @@ CheckedTensor parse_tensor(const std::string& name, const json& entry, std::span
 void read_metadata(const json& entry, const std::string& where, std::map<std::string, std::string>* metadata) {
   if (!entry.is_object()) throw bad_input(where + ": __metadata__ is not an object", kSafetensorsHint);
   for (const auto& item : entry.items()) {
-    if (!item.value().is_string()) throw bad_input(fmt::format("{}: __metadata__ {} is not a string", where, item.key()), kSafetensorsHint);
+    if (!item.value().is_string())
+      throw bad_input(fmt::format("{}: __metadata__ {} is not a string", where, item.key()), kSafetensorsHint);
     if (metadata != nullptr) (*metadata)[item.key()] = item.value().get<std::string>();
   }
 }
 
 /// Sorts by place and refuses holes and overlaps.
 std::vector<TensorView> in_file_order(std::vector<CheckedTensor> tensors, uint64_t data_bytes, const std::string& where) {
-  std::stable_sort(tensors.begin(), tensors.end(),
-                   [](const CheckedTensor& a, const CheckedTensor& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
+  std::stable_sort(tensors.begin(), tensors.end(), [](const CheckedTensor& a, const CheckedTensor& b) {
+    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
+  });
   std::vector<TensorView> views;
   uint64_t end = 0;
   for (CheckedTensor& tensor : tensors) {
@@ -102,7 +104,8 @@ int64_t TensorView::elements() const {
 
 std::vector<TensorView> parse_safetensors(std::span<const std::byte> bytes, const std::string& where,
                                           std::map<std::string, std::string>* metadata) {
-  if (bytes.size() < 8) throw bad_input(fmt::format("{}: {} bytes are too few for a safetensors file", where, bytes.size()), kSafetensorsHint);
+  if (bytes.size() < 8)
+    throw bad_input(fmt::format("{}: {} bytes are too few for a safetensors file", where, bytes.size()), kSafetensorsHint);
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), 8);
   if (header_bytes > kMaxHeaderBytes)

@@ -220,7 +220,8 @@ void TokenData::verify() const {
     hash.update(file.file->bytes().data(), file.file->bytes().size());
     if (const std::string hex = hash.hex(); hex != file.sha256)
       throw bad_input(
-          fmt::format("{} is damaged: its sha256 is {}, data.json says {}", file.file->path().string(), hex, file.sha256), kDataHint);
+          fmt::format("{} is damaged: its sha256 is {}, data.json says {}", file.file->path().string(), hex, file.sha256),
+          kDataHint);
   }
   if (const fs::path index = megatron_index_path(path_); std::string_view(format_) == "megatron") open_megatron(index, true);
   const fs::path tokenizer = path_ / "tokenizer.json";

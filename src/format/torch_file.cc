@@ -50,7 +50,8 @@ std::vector<TorchTensor> parse_torch_file(std::span<const std::byte> bytes, cons
   if (const auto order = data.find(stem + "/byteorder"); order != data.end() && as_text(order->second) != "little")
     throw bad_input(where + ": is of a big-endian machine", "save it on a little-endian one");
   const std::string_view pickle = as_text(data.at(stem + std::string(kPickle)));
-  if (pickle.size() > kMostPickleBytes) throw bad_input(fmt::format("{}: its pickle has {} bytes", where, pickle.size()), kTorchHint);
+  if (pickle.size() > kMostPickleBytes)
+    throw bad_input(fmt::format("{}: its pickle has {} bytes", where, pickle.size()), kTorchHint);
 
   std::vector<TorchTensor> tensors;
   for (PickledTensor& view : unpickle_tensors(pickle, where)) {

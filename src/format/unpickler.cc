@@ -11,7 +11,8 @@
 namespace spectra::format {
 namespace {
 
-constexpr const char* kPickleHint = "the file is damaged, or not a state dict as torch.save writes it; save it as safetensors instead";
+constexpr const char* kPickleHint =
+    "the file is damaged, or not a state dict as torch.save writes it; save it as safetensors instead";
 constexpr size_t kMost = size_t{1} << 21;  // values: some 20 a tensor
 using Ref = uint32_t;  // index of a value; values live until the end, so that nothing is ever freed or copied twice
 

@@ -11,7 +11,7 @@
 namespace spectra::infer {
 namespace {
 
-constexpr size_t kWeightBlock = 512;                 // weights that are added together
+constexpr size_t kWeightBlock = 512;           // weights that are added together
 constexpr uint64_t kSamplerStream = 0x5a3b1e;  // keeps these numbers apart from other users of the same seed
 
 void require(bool ok, const char* option, double value, const char* allowed) {

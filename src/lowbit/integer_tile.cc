@@ -9,7 +9,6 @@
 namespace spectra::lowbit {
 namespace {
 
-
 /// A row's four bytes of a plane: bits [from, from + bits) of 32 / bits times four columns, all four at once.
 template <int from, int bits>
 void put(const uint8_t* u, uint8_t* plane, int64_t row) {

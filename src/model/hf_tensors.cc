@@ -13,7 +13,6 @@
 namespace spectra::model {
 namespace {
 
-
 float put_as(DType type, float value, std::byte* out) {
   if (type == DType::kF32) std::memcpy(out, &value, sizeof value);
   if (type == DType::kF32) return value;

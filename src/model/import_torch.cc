@@ -54,7 +54,6 @@ std::vector<std::unique_ptr<TorchFile>> open_files(const fs::path& source) {
   return files;
 }
 
-
 HfTensor hf_tensor(const TorchTensor& tensor, const std::optional<DType>& type) {
   const DType from = tensor.view.dtype;
   return {tensor.view.name,

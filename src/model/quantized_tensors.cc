@@ -155,21 +155,21 @@ StoredQuantized stored_quantized(const ModelDirectory& directory, const Quantize
                                 parameter.name, m.rows, m.cols, m.bits),
                     kModelHint);
   const int64_t words = lowbit::word_count(gptq ? Words::kStream : Words::kWhole, m.bits, m.cols);
-  const TensorView& codes =
-      typed_tensor(directory, names.codes, DType::kI32, gptq ? std::vector<int64_t>{words, m.rows} : std::vector<int64_t>{m.rows, words});
+  const TensorView& codes = typed_tensor(directory, names.codes, DType::kI32,
+                                         gptq ? std::vector<int64_t>{words, m.rows} : std::vector<int64_t>{m.rows, words});
   m.codes_ = codes.data;
   m.scales = read_scales(directory, names.scale, m.rows, m.groups, gptq);
   if (gptq) {
     const int64_t apart = lowbit::word_count(Words::kStream, m.bits, m.rows);
-    m.zeros = read_zeros(typed_tensor(directory, names.zero, DType::kI32, {m.groups, apart}), Words::kStream, m.bits, m.rows, m.groups,
-                         apart, 1, config.zero_less_one ? 1 : 0);
+    m.zeros = read_zeros(typed_tensor(directory, names.zero, DType::kI32, {m.groups, apart}), Words::kStream, m.bits, m.rows,
+                         m.groups, apart, 1, config.zero_less_one ? 1 : 0);
     check_no_bias(directory, parameter.name);
   } else {
     check_shape_tensor(directory, names.shape, parameter);
     const int64_t words_of_rows = lowbit::word_count(Words::kWhole, m.bits, m.rows);
     if (!config.symmetric || directory.find(names.zero) != nullptr)
-      m.zeros = read_zeros(typed_tensor(directory, names.zero, DType::kI32, {words_of_rows, m.groups}), Words::kWhole, m.bits, m.rows,
-                           m.groups, 1, m.groups, 0);
+      m.zeros = read_zeros(typed_tensor(directory, names.zero, DType::kI32, {words_of_rows, m.groups}), Words::kWhole, m.bits,
+                           m.rows, m.groups, 1, m.groups, 0);
   }
   std::vector<int32_t> in_order(static_cast<size_t>(m.cols));
   for (int64_t c = 0; c < m.cols; ++c) in_order[static_cast<size_t>(c)] = static_cast<int32_t>(c / size);

@@ -27,7 +27,8 @@ Tokenizer Tokenizer::load(const fs::path& path) {
 
 Tokenizer Tokenizer::parse(const std::string& document, const std::string& where, const std::string& config) {
   Tokenizer tokenizer;
-  tokenizer.impl_ = std::make_shared<const Impl>(Impl{document, spectra::sha256(document), read_tokenizer_json(document, config, where)});
+  tokenizer.impl_ =
+      std::make_shared<const Impl>(Impl{document, spectra::sha256(document), read_tokenizer_json(document, config, where)});
   return tokenizer;
 }
 

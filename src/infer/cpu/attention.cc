@@ -89,8 +89,8 @@ void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernel
   for (int64_t begin = 0; begin < length; begin += kPagePositions) {
     const T* keys = reinterpret_cast<const T*>(page(block.pages, begin, kv_head));
     // Several queries take whole pages, which the kernel does side by side; nobody looks at scores beyond `length`.
-    const int64_t blocks =
-        block.count > 1 ? kPagePositions / kPositionBlock : (std::min(length - begin, kPagePositions) + kPositionBlock - 1) / kPositionBlock;
+    const int64_t blocks = block.count > 1 ? kPagePositions / kPositionBlock
+                                           : (std::min(length - begin, kPagePositions) + kPositionBlock - 1) / kPositionBlock;
     kernel.scores(scores + begin, static_cast<size_t>(stride), block.queries, static_cast<size_t>(block.query_stride), queries,
                   keys, scales(keys), head_dim, static_cast<size_t>(blocks));
   }
