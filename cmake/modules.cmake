@@ -1,9 +1,23 @@
-# spectra_module(NAME LIBRARY...): a static library of src/NAME/**/*.cc that uses the modules declared before it.
+# spectra_module(NAME LIBRARY...): a static library of src/NAME/**/*.cc that uses the modules which src/modules.txt allows it.
 # An optional part has two folders, X and no_X: sources in the folder named by spectra_other_folder are left out.
 # Sources are compiled in batches of SPECTRA_UNITY, so names in anonymous namespaces are unique within a module.
 # Files named *_avx2.cc, *_avxvnni.cc, *_avx512.cc, *_avx512vnni.cc, *_avx512vbmi.cc, *_avx512bf16.cc (x86) or *_neon.cc (Arm) are
 # compiled for that instruction set, and left out on other machines.
-set(SPECTRA_MODULES "")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/modules.txt)
+file(STRINGS ${CMAKE_SOURCE_DIR}/src/modules.txt module_lines REGEX "^[a-z]")
+
+# The libraries of the modules that module NAME may include.
+function(spectra_allowed name out)
+  set(${out} "" PARENT_SCOPE)
+  foreach(line ${module_lines})
+    if(line MATCHES "^${name}: (.*)")
+      string(REPLACE " " ";" modules "${CMAKE_MATCH_1}")
+      list(REVERSE modules)
+      list(TRANSFORM modules PREPEND spectra_)
+      set(${out} ${modules} PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()
 
 set(isa_avx2 -mavx2 -mfma -mf16c)
 set(isa_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c)
@@ -55,10 +69,9 @@ function(spectra_module name)
   set_target_properties(spectra_${name} PROPERTIES  # so that it can be a part of libspectra.so
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   spectra_unity(spectra_${name})
-  target_link_libraries(spectra_${name} PUBLIC spectra_flags ${SPECTRA_MODULES} PRIVATE ${ARGN})
+  spectra_allowed(${name} allowed)
+  target_link_libraries(spectra_${name} PUBLIC spectra_flags ${allowed} PRIVATE ${ARGN})
   if(name STREQUAL "base")
     target_link_libraries(spectra_${name} PUBLIC fmt::fmt)
   endif()
-  list(PREPEND SPECTRA_MODULES spectra_${name})
-  set(SPECTRA_MODULES ${SPECTRA_MODULES} PARENT_SCOPE)
 endfunction()

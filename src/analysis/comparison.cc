@@ -2,6 +2,7 @@
 #include "analysis/comparison.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"

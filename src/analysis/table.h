@@ -3,6 +3,7 @@
 // Tables of the report: the same rows as HTML, sortable by the page's script, and as CSV with every digit.
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace spectra::analysis {

@@ -2,6 +2,8 @@
 // The benchmark tables of the Spectra paper (its tables 6, 7, 9, 12, 13) for one model.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/eval.h"
 
 namespace spectra::cli {

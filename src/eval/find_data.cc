@@ -2,6 +2,7 @@
 #include "eval/find_data.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/error.h"

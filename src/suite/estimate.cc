@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "suite/estimate.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/parallel.h"

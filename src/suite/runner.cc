@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <thread>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/log.h"

@@ -3,6 +3,7 @@
 #include "text/gguf_tokenizer.h"
 
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"

@@ -3,6 +3,7 @@
 // What happens to text before it is cut into pieces: NFC, and the space markers of SentencePiece-style vocabularies.
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace spectra::text {

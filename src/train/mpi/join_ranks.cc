@@ -3,6 +3,8 @@
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "train/ranks.h"
 

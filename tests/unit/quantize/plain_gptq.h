@@ -2,6 +2,7 @@
 #pragma once
 // GPTQ as the paper explains it (Frantar et al. 2022, equations 2 and 3), in fp64 and without a Cholesky factor, blocks or pieces:
 // the inverse of the Hessian of the columns that are left is updated by Gaussian elimination after each column.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>

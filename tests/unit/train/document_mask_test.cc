@@ -3,6 +3,7 @@
 // their differences: equal up to the rounding of rotated queries and keys.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/system.h"

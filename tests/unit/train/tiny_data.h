@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A small token data directory: sentences of a made-up grammar, so that a model can learn something from them.
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <vector>

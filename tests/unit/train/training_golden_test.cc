@@ -2,6 +2,7 @@
 // Two whole training steps of tiny models against plain torch in fp64: tests/golden/make_training_golden.py.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
