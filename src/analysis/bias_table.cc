@@ -51,7 +51,7 @@ Table bias_table(const Study& study) {
   Table table{{"kind", "size", "parameters"}, {}};
   for (const ScoreColumn& column : kScoreColumns) table.columns.push_back(column.name);
   for (const Kind& kind : kinds_of(study)) {
-    std::map<double, std::vector<Cell>> rows;  // by parameters
+    std::map<double, std::vector<Cell>> rows;  // by number of parameters
     for (size_t i = 0; i < std::size(kScoreColumns); ++i)
       for (const SizeGroup& group : by_size(study, kind, measure_of(kScoreColumns[i]))) {
         std::vector<Cell>& row = rows[group.parameters];

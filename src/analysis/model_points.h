@@ -26,8 +26,8 @@ struct SizeMean {
   double parameters = kUnknown, tokens = kUnknown, loss = kUnknown;  ///< loss: mean of the models
   size_t models = 0;
 };
-/// Of models whose parameters are known, in order of first appearance. `by_tokens`: models of a size that saw different numbers of
-/// tokens are different points, and those whose tokens are not known are left out.
+/// The points of models whose parameters are known, in order of first appearance. `by_tokens`: models of a size that saw different
+/// numbers of tokens are different points, and those whose tokens are not known are left out.
 std::vector<SizeMean> size_means(const std::vector<ModelPoint>& points, const std::string& kind, bool by_tokens);
 
 }  // namespace spectra::analysis

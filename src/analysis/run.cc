@@ -113,7 +113,7 @@ double step_at(const train::Recipe& recipe, double fraction, const TrainingRun& 
   return tokens <= run.log.back().tokens ? tokens : LogPoint::kAbsent;
 }
 
-/// From the recipe that `spectra train` keeps in the run. False without one that this version reads.
+/// Reads them from the recipe that `spectra train` keeps in the run. False where there is none that this version reads.
 bool interventions_of_recipe(TrainingRun& run) {
   if (!fs::exists(run.path / "recipe.toml")) return false;
   train::Recipe recipe;
@@ -127,7 +127,7 @@ bool interventions_of_recipe(TrainingRun& run) {
   return true;
 }
 
-/// From what the log shows: drops by more than 15 %, no nearer than its lines are apart.
+/// Finds them in the log: a drop by more than 15 %, as exactly as the distance of its lines allows.
 void find_interventions(TrainingRun& run) {
   for (size_t i = 1; i < run.log.size(); ++i) {
     const LogPoint &before = run.log[i - 1], &now = run.log[i];

@@ -31,7 +31,7 @@ struct LayerPoint {
 struct TrainingRun {
   std::string name;           ///< the directory's name
   fs::path path, checkpoint;  ///< the newest checkpoint
-  model::Config config;       ///< of that checkpoint
+  model::Config config;       ///< the model of that checkpoint
   std::vector<LogPoint> log;
   std::vector<LayerPoint> layers;              ///< empty for float models and where log.layers_every = 0
   double validation_loss = LogPoint::kAbsent;  ///< the last one measured

@@ -38,7 +38,7 @@ struct StudyText {
 struct StudyModel {
   std::string name, size, arm;  ///< arm: the ablation's name, empty for the suite's own models
   model::Family family = model::Family::kFloat;
-  int quantized_bits = 0;  ///< of a QuantLM; 0 = not quantized
+  int quantized_bits = 0;  ///< bits of a weight of a QuantLM; 0 = not quantized
   int64_t seed = 0, shards = 1;
   double parameters = kUnknown, linear_parameters = kUnknown, bits_per_weight = kUnknown;
   double size_bits = kUnknown, disk_bytes = kUnknown, tokens = kUnknown;
@@ -51,7 +51,7 @@ struct StudyModel {
 
 struct Study {
   fs::path directory;  ///< absolute
-  fs::path given;      ///< as it was named
+  fs::path given;      ///< the path as the user gave it
   std::string name, title, suite_sha256, version, machine, started, command;
   double seconds = kUnknown;
   bool finished = false;

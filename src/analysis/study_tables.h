@@ -13,7 +13,7 @@ namespace spectra::analysis {
 /// FloatLM, QuantLM of some bits, TriLM or BiLM.
 struct Kind {
   model::Family family = model::Family::kFloat;
-  int bits = 0;  ///< of a QuantLM
+  int bits = 0;  ///< bits of a weight of a QuantLM; 0 for other kinds
   bool operator==(const Kind& other) const { return family == other.family && bits == other.bits; }
 };
 constexpr Kind kFloatLM{model::Family::kFloat, 0}, kTriLM{model::Family::kTernary, 0}, kBiLM{model::Family::kBinary, 0};
@@ -40,7 +40,7 @@ struct SizeGroup {
   std::string size;
   double parameters = kUnknown, bits = kUnknown;
   std::vector<const StudyModel*> models;
-  std::vector<double> values;  ///< of the models, in their order; models without the value are left out of both
+  std::vector<double> values;  ///< values of the models, in their order; models without the value are left out of both lists
   Mean mean;
 };
 /// Rising parameters. `arm`: of ablations.

@@ -29,7 +29,7 @@ std::string cell_csv(const Cell& cell) {
   return out + "\"";
 }
 
-/// As a data: URI has it.
+/// Text as a data: URI has it.
 std::string percent_encoded(const std::string& text) {
   std::string out;
   for (const char c : text) {

@@ -14,7 +14,7 @@ struct Cell {
   Cell(const char* shown) : text(shown) {}             // NOLINT
   Cell(double number);                                 // NOLINT: five digits; NaN = not known
   Cell(double number, std::string shown) : text(std::move(shown)), value(number), numeric(true) {}
-  /// With so many decimals.
+  /// A number shown with so many decimals.
   static Cell fixed(double number, int decimals);
 
   std::string text;
@@ -30,7 +30,7 @@ struct Table {
   std::vector<std::vector<Cell>> rows;
 };
 
-/// In a box of its own that scrolls sideways; `label` names it for screen readers. A tall one scrolls down too.
+/// A table in a box that scrolls sideways, and down where the table is tall; `label` names it for screen readers.
 std::string to_html(const Table& table, const std::string& label, bool tall = false);
 /// Numbers with all their digits, empty where not known; texts quoted where they need it.
 std::string to_csv(const Table& table);

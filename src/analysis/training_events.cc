@@ -19,7 +19,7 @@ struct Trend {
   size_t lines = 0;
   double center = 0, mean = 0, slope = 0;
   double spread = 0;   ///< sum of the squared distances of x from its center
-  double squares = 0;  ///< of the residuals
+  double squares = 0;  ///< the sum of the squared residuals
   double at(double x) const { return mean + slope * (x - center); }
   /// Variance of at(x), from the residuals; NaN without any to spare.
   double variance_at(double x) const {

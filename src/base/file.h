@@ -103,7 +103,7 @@ void swap_directories(const fs::path& fresh, const fs::path& target);
 void sync_directory(const fs::path& path);
 /// Throws Error (exit 3) when `out` exists and is not an empty directory: no command overwrites silently.
 void require_new_directory(const fs::path& out);
-/// The same for a file.
+/// Throws Error (exit 3) when `out` exists.
 void require_new_file(const fs::path& out);
 
 }  // namespace spectra

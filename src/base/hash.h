@@ -23,7 +23,7 @@ class Sha256 {
 };
 
 std::string sha256(std::string_view bytes);
-/// Of a whole file, streamed. Throws Error when it cannot be read.
+/// The hash of a whole file, which is streamed. Throws Error where it cannot be read.
 std::string sha256_file(const std::filesystem::path& path);
 
 }  // namespace spectra

@@ -31,9 +31,9 @@ uint64_t disk_free(const std::filesystem::path& path);
 
 /// Throws Error (exit 5) with the numbers when `needed` bytes are more than is available. `what`: "training", "the model".
 void require_memory(uint64_t needed, const std::string& what, const std::string& suggestion);
-/// The same where `available` bytes are, of a device's own memory.
+/// Refuses in the same way where a device's own memory has `available` bytes.
 void require_memory(uint64_t needed, uint64_t available, const std::string& what, const std::string& suggestion);
-/// The same for the disk under `path`.
+/// Refuses in the same way where the disk under `path` has not that much room.
 void require_disk(uint64_t needed, const std::filesystem::path& path, const std::string& what);
 
 /// SIGINT and SIGTERM set a flag that long work polls; a second one ends the process at once.

@@ -11,9 +11,9 @@ struct ApiError : std::runtime_error {
   ApiError(int http_status, const std::string& message, std::string field = "", std::string error_code = "")
       : std::runtime_error(message), status(http_status), param(std::move(field)), code(std::move(error_code)) {}
 
-  int status;         ///< of HTTP
+  int status;         ///< HTTP status of the answer
   std::string param;  ///< the field at fault; "" = none
-  std::string code;   ///< for programs; "" = none
+  std::string code;   ///< name of the error for programs; "" = none
 };
 
 /// {"error": {"message", "type", "param", "code"}}

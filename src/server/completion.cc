@@ -59,7 +59,7 @@ Completion::Completion(CompletionRequest request, const ServedModel& model, Mode
 }
 
 infer::Request Completion::request(int64_t text) {
-  const auto self = shared_from_this();  // the batcher's calls keep it alive
+  const auto self = shared_from_this();  // the callbacks keep the completion alive while the batcher has them
   const Prompt& prompt = prompt_of(text);
   infer::Request r;
   r.prompt = prompt.ids;
@@ -156,7 +156,7 @@ void Completion::send_role(int64_t text) {
   event(chunk);
 }
 
-/// One event: `piece` and the logprobs of tokens not yet sent; with echo the prompt comes before the first piece.
+/// Sends an event with `piece` and the logprobs of tokens not yet sent. With echo the prompt comes before the first piece.
 void Completion::send(int64_t text, const std::string& piece, bool last) {
   if (failed_) return;
   send_role(text);
@@ -184,7 +184,7 @@ void Completion::send(int64_t text, const std::string& piece, bool last) {
   event(chunk);
 }
 
-/// Texts to return: of each prompt the n with the largest mean logprob, in the order they were made.
+/// The texts to return: of each prompt the n with the largest mean logprob, in the order in which they were made.
 std::vector<size_t> Completion::best() const {
   std::vector<size_t> result;
   const auto best_of = static_cast<size_t>(request_.best_of), n = static_cast<size_t>(request_.n);
@@ -240,7 +240,7 @@ void Completion::answer() {
   exchange_->reply(200, json_text(result), std::move(headers));
 }
 
-/// Answers with an error, once; as an event where the answer has begun.
+/// Answers with an error, once. It is an event where the answer has begun.
 void Completion::fail(const std::exception_ptr& error) {
   if (std::exchange(failed_, true)) return;
   std::string body;

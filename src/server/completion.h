@@ -18,10 +18,10 @@ struct Choice {
   explicit Choice(std::vector<std::string> stops) : stream(std::move(stops)) {}
 
   infer::TextStream stream;
-  std::string text;                         ///< so far, without the prompt
-  std::vector<infer::Token> prompt_scores;  ///< of the prompt's tokens but the first
-  std::vector<infer::Token> tokens;         ///< drawn, a last one that ended the text included
-  int64_t generated = 0;                    ///< tokens of the text
+  std::string text;                         ///< what is there so far, without the prompt
+  std::vector<infer::Token> prompt_scores;  ///< the prompt's tokens but the first, with logprobs
+  std::vector<infer::Token> tokens;         ///< those drawn, with a stop token that ended the text
+  int64_t generated = 0;                    ///< tokens drawn, without a stop token
   size_t sent = 0;                          ///< tokens whose logprobs were streamed
   int64_t offset = 0;                       ///< code points before the next token, for streamed logprobs
   bool started = false, role_sent = false;

@@ -17,12 +17,12 @@
 namespace spectra::server {
 namespace {
 
-constexpr int64_t kMostTexts = 128;  // of a request
+constexpr int64_t kMostTexts = 128;  // that a request may ask for
 constexpr int64_t kMostLogprobs = 20;
 constexpr int64_t kMostStops = 16;
 constexpr size_t kMostStopBytes = 1024;
 constexpr int64_t kMostTokens = int64_t{1} << 31;
-// No tokenizer here joins more bytes to a token: longer texts cannot fit.
+// No tokenizer joins more bytes to a token, so a text with more bytes for each token of the context cannot fit.
 constexpr size_t kMostTokenBytes = 512;
 
 uint64_t random_seed() {
@@ -30,7 +30,7 @@ uint64_t random_seed() {
   return (static_cast<uint64_t>(device()) << 32) | device();
 }
 
-/// Longer texts cannot fit the context.
+/// Texts of more bytes cannot fit the context.
 size_t most_bytes(const ServedModel& model) { return static_cast<size_t>(model.context) * kMostTokenBytes; }
 
 std::vector<std::string> read_stops(const Fields& body) {
@@ -81,7 +81,7 @@ infer::Sampling read_sampling(const Fields& body, int64_t vocab) {
   return s;
 }
 
-/// What both kinds of request have.
+/// Reads the fields that both kinds of request have.
 CompletionRequest read_common(const Fields& body, const ServedModel& model) {
   CompletionRequest r;
   r.n = body.integer("n", 1, 1, kMostTexts);
@@ -121,7 +121,7 @@ std::vector<Prompt> read_prompts(const Fields& body, const ServedModel& model) {
   return prompts;
 }
 
-/// Positions and pages suffice for every prompt.
+/// Throws ApiError where the positions of the context or the pages of the engine do not suffice for a prompt.
 void check_lengths(CompletionRequest& r, const ServedModel& model, const char* field) {
   if (r.choices() > kMostTexts)
     throw ApiError(

@@ -20,7 +20,7 @@ struct CompletionRequest {
   bool chat = false;
   std::vector<Prompt> prompts;
   int64_t max_tokens = 16;
-  int64_t n = 1, best_of = 1;  ///< texts a prompt: returned, made
+  int64_t n = 1, best_of = 1;  ///< texts of a prompt that are returned, and that are made
   bool echo = false;
   int64_t logprobs = -1;       ///< most probable tokens beside each; -1 = no logprobs
   bool ids_as_tokens = false;  ///< tokens of logprobs are shown as "token_id:17"
@@ -31,17 +31,17 @@ struct CompletionRequest {
   bool seeded = false;
 
   int64_t choices() const { return static_cast<int64_t>(prompts.size()) * best_of; }
-  /// Of text `k` of all: another seed for each text of a prompt. A seed of the request's own gives the same texts for each equal
-  /// prompt.
+  /// Settings of text `k` of all texts. Each text of a prompt has another seed. Where the request named a seed, equal prompts get
+  /// equal texts.
   infer::Sampling sampling_of(int64_t k) const;
 };
 
-/// Throw ApiError (400) naming the field that is wrong. Fields that are not known are ignored, as other servers do; those that
+/// Both throw ApiError (400) naming the field that is wrong. Fields that are not known are ignored, as other servers do; those that
 /// would change the answer and are not supported are refused.
 CompletionRequest read_completion(const Fields& body, const ServedModel& model);
 CompletionRequest read_chat(const Fields& body, const ServedModel& model);
 
-/// Ids of one text. Throws ApiError where it cannot fit the context, before it is encoded if it is that long.
+/// Ids of one text. Throws ApiError where the text cannot fit the context; one that is far too long is not encoded first.
 std::vector<int32_t> encode(const std::string& text, const ServedModel& model, bool add_bos, const std::string& field);
 
 }  // namespace spectra::server

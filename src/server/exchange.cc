@@ -29,20 +29,20 @@ Exchange::State Exchange::state() const {
   return state_;
 }
 
-/// Under the lock: changes the state where that is allowed, and says whether it was.
+/// Changes the state where that is allowed, and says whether it was. The caller holds the lock.
 bool Exchange::enter(State next) {
   if (!may_follow(state_, next)) return false;
   state_ = next;
   return true;
 }
 
-/// Under the lock: lets libmicrohttpd forget the connection until wake(). True the first time.
+/// Lets libmicrohttpd forget the connection until wake(). True the first time. The caller holds the lock.
 bool Exchange::suspend() {
   MHD_suspend_connection(connection_);
   return std::exchange(wait_, Wait::kSuspended) == Wait::kNever;
 }
 
-/// Under the lock.
+/// Lets libmicrohttpd look after the connection again. The caller holds the lock.
 void Exchange::wake() {
   if (wait_ != Wait::kSuspended) return;
   wait_ = Wait::kOver;
@@ -70,7 +70,7 @@ void Exchange::write(std::string_view piece) {
   if (append(piece)) leave();
 }
 
-/// True where the client leaves too much unread.
+/// Adds to the answer. True where the client leaves too much of it unread.
 bool Exchange::append(std::string_view piece) {
   const std::lock_guard lock(mutex_);
   if (state_ != State::kStreaming) return false;
@@ -96,7 +96,7 @@ void Exchange::on_disconnect(std::function<void()> call) {
   call();
 }
 
-/// The client left, or the answer was sent.
+/// Called when the client left, and when the answer was sent.
 void Exchange::leave() {
   std::function<void()> call;
   {

@@ -33,7 +33,7 @@ class Exchange {
  public:
   enum class State : uint8_t {
     kReceiving,  ///< the request is not complete
-    kOpen,       ///< it is, and the handler has it; nothing is answered
+    kOpen,       ///< the handler has the request, and nothing is answered
     kStreaming,  ///< begin() was called: the answer comes in pieces
     kStreamed,   ///< end() was called: all pieces are there
     kReplied,    ///< reply() was called: the whole answer is there
@@ -51,7 +51,8 @@ class Exchange {
   void write(std::string_view piece);
   void end();
 
-  /// Called once, from another thread, when the client left before the answer was complete; at once where it has left already.
+  /// `call` is made once, from another thread, when the client leaves before the answer is complete; at once where it has left
+  /// already.
   void on_disconnect(std::function<void()> call);
 
  private:
@@ -65,9 +66,9 @@ class Exchange {
   };
   /// Whether libmicrohttpd looks after the connection.
   enum class Wait : uint8_t {
-    kNever,      ///< it always did: the watcher does not know the connection yet
-    kSuspended,  ///< it does not until wake()
-    kOver        ///< it does again
+    kNever,      ///< it always has, so that the watcher does not know the connection yet
+    kSuspended,  ///< it does not until wake() is called
+    kOver        ///< it does so again
   };
 
   bool enter(State next);
@@ -84,15 +85,15 @@ class Exchange {
   // Only the thread of the sockets uses these.
   Body body_ = Body::kKept;
   size_t received_ = 0;                                            // bytes of the body
-  std::optional<std::chrono::steady_clock::time_point> complete_;  // when the request was
+  std::optional<std::chrono::steady_clock::time_point> complete_;  // the time when the request was
 
   mutable std::mutex mutex_;  // guards what follows
   State state_ = State::kReceiving;
   Wait wait_ = Wait::kNever;
-  int status_ = 0;  // neither this nor the headers change once the answer has begun; 0 before
+  int status_ = 0;  // 0 until the answer begins; then neither the status nor the headers change
   Headers headers_;
-  std::string pending_;         // of the answer's body, not yet taken
-  size_t taken_ = 0;            // bytes of pending_
+  std::string pending_;         // the part of the answer's body that libmicrohttpd has not taken
+  size_t taken_ = 0;            // bytes at the beginning of pending_ that it has taken nevertheless
   std::function<void()> left_;  // what on_disconnect() was given
 };
 

@@ -13,18 +13,18 @@ namespace spectra::server {
 
 using Json = nlohmann::ordered_json;
 
-/// On one line; bytes that are no UTF-8 become U+FFFD.
+/// JSON on one line. Bytes that are no UTF-8 become U+FFFD.
 std::string json_text(const Json& json);
 
 class Fields {
  public:
-  /// Of a body. Throws ApiError (400) where it is no JSON object, or one nested deeper than 16 levels.
+  /// The fields of a body. Throws ApiError (400) where it is no JSON object, or one nested deeper than 16 levels.
   static Fields parse(std::string_view body);
-  /// Of an object inside; `prefix`: its name and a dot.
+  /// The fields of an object inside; `prefix`: its name and a dot.
   Fields(nlohmann::json object, std::string prefix = "");
 
   bool has(const char* name) const { return find(name) != nullptr; }
-  /// Null where absent.
+  /// Null where the field is absent.
   const nlohmann::json* find(const char* name) const;
 
   int64_t integer(const char* name, int64_t otherwise, int64_t least, int64_t most) const;
@@ -44,7 +44,7 @@ class Fields {
   std::string prefix_;
 };
 
-/// Ids from an array; `name` for messages.
+/// Ids from an array; errors call it `name`.
 std::vector<int32_t> read_ids(const nlohmann::json& array, const std::string& name);
 
 }  // namespace spectra::server

@@ -38,25 +38,25 @@ struct HttpServer::Impl {
   Answered answered;
   WantsBody wants_body;
   Watcher watcher;
-  int socket = -1;  // until a daemon has it
+  int socket = -1;  // closed by us until the daemon has it
   int port = 0;
   bool loopback = false;
   MHD_Daemon* daemon = nullptr;
   std::atomic<bool> closing = false;
-  bool quiet = false;             // listens no more
+  bool quiet = false;             // stop_listening() was called
   std::atomic<int64_t> open = 0;  // requests whose answer is not sent yet
   std::atomic<int64_t> connected = 0;
-  std::atomic<size_t> body_bytes = 0;  // held, of all requests
+  std::atomic<size_t> body_bytes = 0;  // that requests hold
 
   explicit Impl(const HttpLimits& l) : limits(l), watcher(l.request_time) {}
 
-  /// Waits for wake(), or for the client to leave. Under the exchange's lock.
+  /// Lets the connection wait for wake(), or for the client to leave. The caller holds the exchange's lock.
   void suspend(const Handle& exchange) {
     if (!exchange->suspend()) return;
     watcher.watch(socket_of(exchange->connection_), [weak = std::weak_ptr(exchange)] {
       if (const Handle e = weak.lock()) e->leave();
     });
-    if (!closing) return;  // else nobody may wake it: either the watcher's leave_all() came after watch(), or this sees it
+    if (!closing) return;  // else nobody may wake it: either leave_all() came after watch(), or `closing` is seen here
     exchange->enter(Exchange::State::kGone);
     exchange->wake();
   }
@@ -90,7 +90,7 @@ struct HttpServer::Impl {
     return answer(exchange);
   }
 
-  /// The request is complete.
+  /// Hands a complete request to the handler.
   void dispatch(const Handle& exchange) {
     watcher.answering(socket_of(exchange->connection_));
     exchange->complete_ = std::chrono::steady_clock::now();
@@ -154,7 +154,7 @@ struct HttpServer::Impl {
     return result;
   }
 
-  /// What libmicrohttpd is to send; null where there is nothing more to say.
+  /// What libmicrohttpd is to send; null where the client has left.
   MHD_Response* response_of(const Handle& exchange) {
     const std::lock_guard lock(exchange->mutex_);
     if (exchange->state_ == Exchange::State::kGone) return nullptr;
@@ -167,7 +167,8 @@ struct HttpServer::Impl {
     return MHD_create_response_from_buffer(text.size(), const_cast<char*>(text.data()), MHD_RESPMEM_MUST_COPY);
   }
 
-  /// Hands over what has begun. Without the exchange's lock: libmicrohttpd holds its own when it calls read(), which takes it.
+  /// Gives libmicrohttpd an answer that has begun. The caller must not hold the exchange's lock: libmicrohttpd holds its own lock
+  /// when it calls read(), which takes the exchange's.
   MHD_Result answer(const Handle& exchange) {
     MHD_Response* const response = response_of(exchange);
     if (response == nullptr) return MHD_NO;

@@ -15,25 +15,25 @@
 namespace spectra::server {
 
 struct HttpLimits {
-  size_t header_bytes = 32 << 10;     ///< memory of a connection
-  size_t body_bytes = 8 << 20;        ///< larger: 413, or a closed connection where the length was not announced
-  size_t all_body_bytes = 256 << 20;  ///< of all requests being received; beyond: 503
+  size_t header_bytes = 32 << 10;     ///< memory of a connection for headers
+  size_t body_bytes = 8 << 20;        ///< a larger body gets 413, or a closed connection where its length was not announced
+  size_t all_body_bytes = 256 << 20;  ///< of all requests being received; one that does not fit gets 503
   size_t unread_bytes = 16 << 20;     ///< of an answer; a client that leaves more unread counts as gone
   unsigned connections = 8192;
   std::chrono::seconds request_time{60};  ///< from the connection, or the last answer, to the last byte of the next request
-  std::chrono::seconds idle_time{60};     ///< without a byte moved while an answer is sent
+  std::chrono::seconds idle_time{60};     ///< the longest that sending an answer may stand still
 };
 
 class HttpServer {
  public:
-  /// Called by the thread of the sockets, which it must not hold up; must not throw.
+  /// Called by the thread of the sockets. It must not hold that thread up, and must not throw.
   using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
-  /// Called when an answer was sent, or (status 0) the client left before. `seconds`: since its request was complete; 0 where it
-  /// never was.
+  /// Called when an answer was sent, or with status 0 when the client left before. `seconds`: since the request was complete; 0
+  /// where it never was.
   using Answered = std::function<void(const HttpRequest&, int status, double seconds)>;
 
-  /// Whether the body of a request is to be read, by its headers; others are passed on without it.
+  /// Says by the headers of a request whether its body is to be read. Requests of which it is not are passed on without it.
   using WantsBody = std::function<bool(const HttpRequest&)>;
 
   /// Listens: clients wait until start(). `host`: an address or a name; `port` 0 = any free one. Throws Error where it cannot.
@@ -47,7 +47,7 @@ class HttpServer {
   int port() const;
   bool loopback() const;  ///< only programs of this machine reach it
   int64_t connections() const;
-  /// Takes no new connections; those there are stay.
+  /// Takes no new connections. Those that are open stay open.
   void stop_listening();
   /// Waits until every answer to a request so far has been sent, at most `limit`.
   void flush(std::chrono::milliseconds limit);

@@ -50,7 +50,7 @@ Json legacy_logprobs(const text::Tokenizer& tokenizer, const ScoredText& text, b
     for (const infer::Token& token : list) {
       Json top = Json::object();
       for (const infer::TopToken& t : token.top)
-        top.emplace(name(t.id), written(t.logprob));  // of two of one name the first is larger
+        top.emplace(name(t.id), written(t.logprob));  // the first of two tokens with one name is the more probable
       const double own = written(token.logprob);
       top[name(token.id)] = std::max(own, top.value(name(token.id), kNever));
       add(token.id, own, std::move(top));

@@ -9,7 +9,7 @@
 
 namespace spectra::server {
 
-/// Cumulative buckets, as Prometheus wants them.
+/// A histogram with cumulative buckets, as Prometheus wants them.
 class Histogram {
  public:
   explicit Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
@@ -19,18 +19,18 @@ class Histogram {
 
  private:
   std::vector<double> bounds_;
-  std::vector<int64_t> counts_;  // of each bucket alone; the last is above all bounds
+  std::vector<int64_t> counts_;  // values in each bucket alone; the last bucket is above all bounds
   double sum_ = 0;
 };
 
-/// Gauges read when they are asked for.
+/// Numbers of a model that are read when /metrics is asked for.
 struct Gauges {
   int64_t running = 0, waiting = 0;
   int64_t kv_pages = 0, kv_pages_used = 0;
   int64_t computed_tokens = 0, reused_tokens = 0, preempted = 0;
 };
 
-/// Of one model. Thread-safe.
+/// The metrics of one model. Thread-safe.
 class ModelMetrics {
  public:
   ModelMetrics();
@@ -40,14 +40,14 @@ class ModelMetrics {
   void text_finished(const char* reason, int64_t generated);
   void request_finished(double seconds);
   void step(int64_t running);
-  void prompt(int64_t tokens);  ///< one began
+  void prompt(int64_t tokens);  ///< the first text of a prompt began
 
  private:
   friend class Metrics;
   mutable std::mutex mutex_;
   Histogram queue_, first_, between_, request_, batch_;
   int64_t prompt_tokens_ = 0, generated_tokens_ = 0;
-  std::map<std::string, int64_t> finished_;  // by reason
+  std::map<std::string, int64_t> finished_;  // texts by finish reason
 };
 
 class Metrics {

@@ -15,9 +15,9 @@ using model::MatrixStatistics;
 
 double share(int64_t part, int64_t whole) { return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0; }
 
-/// {zero_fraction, by layer} of a ternary model.
+/// Adds the shares of zeros of a ternary model, in all and by layer.
 void add_zeros(const std::vector<MatrixStatistics>& matrices, int64_t layers, Json& card) {
-  std::map<int64_t, std::pair<int64_t, int64_t>> of_layer;  // zeros, weights
+  std::map<int64_t, std::pair<int64_t, int64_t>> of_layer;  // counts of zeros and of weights
   int64_t zeros = 0, weights = 0;
   const auto per_layer = static_cast<int64_t>(matrices.size()) / layers;
   for (size_t i = 0; i < matrices.size(); ++i) {

@@ -93,7 +93,7 @@ void Scheduler::run() {
   }
 }
 
-/// One forward pass. False where there was nothing to do.
+/// Runs one forward pass of a model. False where there was nothing to do.
 bool Scheduler::turn(Lane& lane) {
   drop_cancelled(lane);
   feed(lane);
@@ -120,7 +120,7 @@ void Scheduler::drop_cancelled(Lane& lane) {
       end_text(lane, entry, text, {FinishReason::kInterrupted, nullptr});
 }
 
-/// Keeps the batcher supplied, without a queue of its own.
+/// Gives the batcher as many texts as it may run, so that all others wait here, where jobs take turns.
 void Scheduler::feed(Lane& lane) {
   for (;;) {
     const infer::Batcher::Stats s = lane.model.batcher.stats();

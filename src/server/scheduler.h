@@ -16,14 +16,14 @@
 
 namespace spectra::server {
 
-/// Texts that belong together. Called by the scheduler's thread.
+/// Texts that belong together. The scheduler's thread calls these methods.
 class Job {
  public:
   virtual ~Job() = default;
   virtual int64_t texts() const = 0;
-  /// The batcher's request for one of them; on_finish is the scheduler's.
+  /// What the batcher is asked for one of the texts. The scheduler sets on_finish.
   virtual infer::Request request(int64_t text) = 0;
-  /// Each of them ends once, also where it never began. Must not throw.
+  /// Every text ends once, also where it never began. Must not throw.
   virtual void finished(int64_t text, const infer::Finished& how) = 0;
 };
 
@@ -37,9 +37,9 @@ class Scheduler {
 
   /// From any thread. Throws ApiError: 429 where too many wait, 503 once drain() was called.
   void add(size_t model, std::shared_ptr<Job> job);
-  /// Ends what is left of a job, soon.
+  /// Interrupts the texts of a job that have not ended, before the next forward pass.
   void cancel(const std::shared_ptr<Job>& job);
-  /// Takes no more jobs and waits until those there are have ended, at most `limit`; then interrupts them. True where none was.
+  /// Takes no more jobs and waits at most `limit` until all have ended; then interrupts those that are left. True where none was.
   bool drain(std::chrono::milliseconds limit);
 
   Gauges gauges(size_t model) const;
@@ -50,13 +50,13 @@ class Scheduler {
     int64_t begun = 0;  // texts handed to the batcher
     int64_t ended = 0;
     bool cancelled = false;
-    std::vector<int64_t> running = {};  // the batcher's numbers
+    std::vector<int64_t> running = {};  // the batcher's numbers of its texts
   };
   struct Lane {
     ServedModel& model;
     ModelMetrics& metrics;
-    std::deque<std::shared_ptr<Entry>> queue;     // with texts to begin, next first
-    std::vector<std::shared_ptr<Entry>> entries;  // all that have not ended
+    std::deque<std::shared_ptr<Entry>> queue;     // jobs with texts to begin; the first has the next turn
+    std::vector<std::shared_ptr<Entry>> entries;  // all jobs that have not ended
   };
 
   void run();
@@ -68,7 +68,7 @@ class Scheduler {
   int64_t waiting(const Lane& lane) const;
 
   const int64_t max_waiting_;
-  mutable std::mutex mutex_;  // of what follows; not held while a model or a job runs
+  mutable std::mutex mutex_;  // guards what follows; not held while a model or a job runs
   std::condition_variable changed_;
   std::deque<Lane> lanes_;
   bool draining_ = false, stopping_ = false, news_ = false;

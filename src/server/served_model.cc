@@ -38,7 +38,7 @@ int64_t seconds_of(const fs::path& path) {
   return std::chrono::duration_cast<std::chrono::seconds>(then.time_since_epoch()).count();
 }
 
-/// Of the "=" after a name; npos where `model` is a directory, whatever is in its name.
+/// Position of the "=" after a name; npos where `model` is a directory, which may have a "=" in its name.
 size_t equals_of(const std::string& model) { return fs::exists(model) ? std::string::npos : model.find('='); }
 
 std::string name_of(const std::string& model) {

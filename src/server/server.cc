@@ -25,7 +25,7 @@ constexpr int kClientLeft = 499;  // as nginx counts it
 
 constexpr std::string_view kModels = "/v1/models/";
 
-/// A client chooses its method's name: others are not printed.
+/// The name of a method comes from the client, so only known ones are printed.
 std::string known_method(const std::string& method) {
   for (const char* known : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
     if (method == known) return method;
@@ -45,14 +45,14 @@ const Server::Route Server::kRoutes[] = {{"/v1/completions", true, &Server::comp
                                          {"/health", false, &Server::health},
                                          {"/metrics", false, &Server::show_metrics}};
 
-/// Null where none is exactly that.
+/// The route of exactly this path; null where there is none.
 const Server::Route* Server::route_of(const std::string& path) {
   for (const Route& route : kRoutes)
     if (path == route.path) return &route;
   return nullptr;
 }
 
-/// The path as metrics name it: few values, whatever clients send.
+/// The path as metrics name it, which has few values whatever clients send.
 std::string Server::endpoint_of(const std::string& path) {
   if (route_of(path) != nullptr) return path;
   if (path.starts_with(kModels)) return "/v1/models/";
@@ -82,7 +82,7 @@ Server::Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOpt
 }
 
 Server::~Server() {
-  http_.reset();  // no more calls
+  http_.reset();  // first, because its threads call the others
   scheduler_.reset();
 }
 
@@ -124,7 +124,7 @@ void Server::handle(const Handle& exchange) {
   }
 }
 
-/// Not from a page of another site: browsers send some requests (of type text/plain) without asking first.
+/// Whether a request does not come from a page of another site. Browsers send some (of type text/plain) without asking first.
 bool Server::from_here(const HttpRequest& request) const {
   const std::string& origin = request.origin;
   if (origin.empty() || options_.cors == "*" || origin == options_.cors) return true;
@@ -179,7 +179,7 @@ void Server::show_page(const Handle& exchange, const PageFile& file) {
   exchange->reply(200, std::string(file.text), std::move(h));
 }
 
-/// "" = the first one.
+/// Index of the model of that name; "" means the first one. Throws ApiError (404).
 size_t Server::model_of(const std::string& name) const {
   if (name.empty()) return 0;
   std::string names;
@@ -244,7 +244,7 @@ void Server::list_models(const Handle& exchange) {
   exchange->reply(200, json_text({{"object", "list"}, {"data", list}}), headers(kJson));
 }
 
-/// The card is made from all weights when the server starts; until it is there, the entry alone.
+/// The card is made from all weights after the server started. Until it is there, the entry alone is the answer.
 void Server::show_model(const Handle& exchange, const std::string& name) {
   const size_t index = model_of(name);
   const bool ready = cards_[index].wait_for(std::chrono::seconds(0)) == std::future_status::ready;

@@ -35,18 +35,18 @@ struct ServerOptions {
 
 class Server {
  public:
-  /// Listens at once. Throws Error where it cannot.
+  /// Listens at once. Throws Error where that is not possible.
   Server(std::vector<std::unique_ptr<ServedModel>> models, const ServerOptions& options);
   ~Server();
 
   std::string url() const;
   bool loopback() const { return http_->loopback(); }
-  /// Takes no new requests, lets those there are end within `limit`, interrupts the rest. True where none was interrupted.
+  /// Takes no new requests, lets those that are open end within `limit`, and interrupts the rest. True where none was interrupted.
   bool shut_down(std::chrono::milliseconds limit);
 
  private:
   using Handle = std::shared_ptr<Exchange>;
-  /// What may be asked of a path.
+  /// A path, and what may be asked of it.
   struct Route {
     const char* path;
     bool post;  // else GET or HEAD

@@ -37,7 +37,7 @@ Watcher::~Watcher() {
   ::close(wake_);
 }
 
-/// One event when the client ends its sending side, also where it already has.
+/// Asks for one event when the client ends its sending side, also where it has done so already.
 void Watcher::arm(int socket, Connection& connection) {
   epoll_event event{};
   event.events = EPOLLRDHUP | EPOLLONESHOT;
@@ -82,7 +82,7 @@ void Watcher::leave_all() {
   for (const Call& call : calls) call();
 }
 
-/// The socket is not closed before closed() was called, so it is still the one that is meant.
+/// A socket is not closed before closed() was called, so each number here still means the same connection.
 void Watcher::drop_slow() {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();

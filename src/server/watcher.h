@@ -24,20 +24,20 @@ class Watcher {
 
   /// A connection waits for a request from now on.
   void reading(int socket);
-  /// Its request is complete: no limit until reading() again.
+  /// The request of a connection is complete: there is no time limit until reading() is called again.
   void answering(int socket);
   /// Calls `left`, by the watcher's thread, when the client of a connection that is being answered closes its end.
   void watch(int socket, Call left);
-  /// The socket is about to be closed.
+  /// The socket is about to be closed, and its number may soon mean another connection.
   void closed(int socket);
-  /// Calls all that are watched, as if their clients had left.
+  /// Makes the calls of all watched connections, as if their clients had left.
   void leave_all();
 
  private:
   struct Connection {
-    std::chrono::steady_clock::time_point deadline;  // of its request; max() = none
+    std::chrono::steady_clock::time_point deadline;  // for the last byte of its request; max() = none
     Call left;
-    uint32_t watch = 0;  // number of the last arm(): an event of an earlier one is stale
+    uint32_t watch = 0;  // counts arm(): an event with an earlier number is stale
     bool ended = false;  // the client sends no more
   };
   void arm(int socket, Connection& connection);

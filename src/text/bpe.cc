@@ -13,7 +13,7 @@ namespace {
 
 using Merge = MergeTable::Merge;
 constexpr uint32_t kNoRank = MergeTable::kNoRank;
-/// Up to here a scan of all pairs per merge is faster than a heap.
+/// Up to this many symbols a scan of all pairs for each merge is faster than a heap.
 constexpr size_t kShort = 48;
 
 void merge_short(const MergeTable& table, std::vector<uint32_t>& ids, size_t from) {
@@ -39,7 +39,7 @@ void merge_short(const MergeTable& table, std::vector<uint32_t>& ids, size_t fro
   ids.resize(from + count);
 }
 
-/// The same with a linked list and a heap of candidates, some of them outdated: O(n log n).
+/// Merges with a linked list and a heap of candidates, some of them outdated: O(n log n).
 class LongWord {
  public:
   LongWord(const MergeTable& table, const uint32_t* symbols, size_t count) : table_(table), nodes_(count) {
@@ -57,7 +57,7 @@ class LongWord {
       Node& left = nodes_[next.at];
       if (left.id == kNone || left.next == kNone) continue;
       const Merge merge = table_.find(left.id, nodes_[left.next].id);
-      if (merge.rank != next.rank) continue;  // one of the two has changed since
+      if (merge.rank != next.rank) continue;  // one of the two symbols has changed since
       Node& right = nodes_[left.next];
       left.id = merge.result;
       left.next = right.next;

@@ -38,7 +38,7 @@ class LineReader {
     if (number_++ == 0 && line.compare(0, 3, "\xEF\xBB\xBF") == 0) line.erase(0, 3);  // a byte order mark
     return !line.empty();
   }
-  uint64_t number() const { return number_; }  ///< of the last line, from 1
+  uint64_t number() const { return number_; }  ///< number of the last line read, from 1
   uint64_t consumed() const { return source_->consumed(); }
 
  private:

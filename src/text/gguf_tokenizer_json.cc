@@ -40,7 +40,7 @@ Json added_token(size_t id, const std::string& content, bool special) {
 
 /// Added tokens below the last normal one are entries of the vocabulary too, as their ids are taken from there.
 std::string byte_level_json(const GgufTokenizer& tokenizer) {
-  size_t normal = 0;  // one past the last
+  size_t normal = 0;  // one past the last normal token
   for (size_t id = 0; id < tokenizer.tokens.size(); ++id)
     if (is(tokenizer, id, GgufTokenType::kNormal)) normal = id + 1;
   Json vocabulary = Json::object(), added = Json::array();

@@ -63,7 +63,7 @@ size_t gpt2_match_end(std::string_view text, size_t at) {
     if (second != CharClass::kSpace) return run_end(text, behind, second, last);
   }
   const size_t end = run_end(text, at, CharClass::kSpace, last);
-  // Before a word the last white space is left to it, unless it is the only one.
+  // The last of several white space characters before a word belongs to the word.
   return end == text.size() || last == at ? end : last;
 }
 

@@ -11,7 +11,7 @@ namespace spectra::text {
 class Normalizer {
  public:
   void add_nfc() { steps_.push_back({Kind::kNfc, "", ""}); }
-  /// Before every text that is not empty.
+  /// What is put before every text that is not empty.
   void add_prepend(std::string prefix) { steps_.push_back({Kind::kPrepend, "", std::move(prefix)}); }
   /// Every occurrence of `pattern` (not empty).
   void add_replace(std::string pattern, std::string content) {

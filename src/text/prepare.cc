@@ -178,7 +178,7 @@ std::vector<std::pair<std::string, std::string>> hash_sources(const PrepareOptio
   if (options.stories > 0) {
     const std::string name = fmt::format("synthetic stories, count {}, seed {}, held-out fraction {}", options.stories,
                                          options.seed, options.valid_fraction);
-    sources.emplace_back(name, spectra::sha256(name));  // of the description: the stories follow from it
+    sources.emplace_back(name, spectra::sha256(name));  // the hash of the description, from which the stories follow
   }
   for (const auto* files : {&options.inputs, &options.valid_files})
     for (const fs::path& file : *files) sources.emplace_back(file.string(), sha256_file(file));

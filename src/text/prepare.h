@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// From text to token data. The result depends on the inputs and options alone, not on threads or time.
+// Makes token data of texts. The result depends on the inputs and options alone, not on threads or time.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,7 +11,7 @@ namespace spectra::text {
 
 struct PrepareOptions {
   std::vector<fs::path> inputs, valid_files;
-  double valid_fraction = 0;  ///< of the documents of `inputs`, drawn by `seed`; of stories: held-out ones to add
+  double valid_fraction = 0;  ///< share of the documents of `inputs`, drawn by `seed`; for stories: as many held-out ones are added
   uint64_t stories = 0;       ///< > 0: made-up stories instead of inputs
   uint64_t seed = 1;
   fs::path tokenizer;            ///< a tokenizer.json or a directory with one; empty: train one

@@ -35,7 +35,7 @@ Regex::Regex(const std::string& pattern, bool literal, const std::string& where)
   if (code->code == nullptr)
     throw bad_input(
         fmt::format("{}: the pattern {} does not compile at offset {}: {}", where, pattern, offset, pcre2_message(error)));
-  pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE);  // where there is no JIT, matching interprets
+  pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE);  // without a JIT the matcher interprets
   code_ = std::move(code);
 }
 

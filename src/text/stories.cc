@@ -100,7 +100,7 @@ class Teller {
     set("dir", place.direction);
     const auto direction = std::find(std::begin(kDirections), std::end(kDirections), place.direction) - std::begin(kDirections);
     set("back", kDirections[(direction + 2) % 4]);
-    const size_t first = rng_.below(4), step = one_in(2) ? 1 : 3;  // both visit all four
+    const size_t first = rng_.below(4), step = one_in(2) ? 1 : 3;  // both steps visit all four places
     set("spot", place.spots[first]);
     set("spot2", place.spots[(first + step) % 4]);
     set("spot3", place.spots[(first + 2 * step) % 4]);

@@ -95,7 +95,7 @@ std::string single_spaces(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (!is_space(c)) {
-      const bool clings = c == ',' || c == '.' || (c == '"' && quoting);  // to what stood before an optional part that is not there
+      const bool clings = c == ',' || c == '.' || (c == '"' && quoting);  // to the word before an optional part that is missing
       if (clings && !out.empty() && out.back() == ' ') out.pop_back();
       if (c == '"') quoting = !quoting;
       out += c;

@@ -17,10 +17,10 @@ class WordCache;
 
 class Tokenizer {
  public:
-  /// From a tokenizer.json (also .gz) or a directory that holds one, where tokenizer_config.json names BOS and EOS if it is there.
-  /// Throws Error naming what is not supported or damaged.
+  /// Reads a tokenizer.json (also .gz), or a directory that holds one, where tokenizer_config.json names BOS and EOS if it is
+  /// there. Throws Error naming what is not supported or damaged.
   static Tokenizer load(const fs::path& path);
-  /// The same from the JSON text itself; `where` for messages, `config`: the text of tokenizer_config.json, if any.
+  /// Reads the JSON text itself; errors call it `where`. `config`: the text of tokenizer_config.json, if any.
   static Tokenizer parse(const std::string& document, const std::string& where, const std::string& config = "");
 
   /// Ids of `text`. Invalid UTF-8 is replaced by U+FFFD first (`replaced` counts the bytes). `allow_special`: text like
@@ -38,7 +38,7 @@ class Tokenizer {
   int32_t eos() const;         ///< id that ends a document
   bool adds_bos() const;       ///< the model expects BOS before a prompt (Llama 2 style); false for GPT-NeoX
   bool is_special(uint32_t id) const;
-  const std::string& sha256() const;  ///< of the JSON text
+  const std::string& sha256() const;  ///< the hash of the JSON text
   const std::string& json() const;    ///< the JSON text, to write beside a model
 
  private:

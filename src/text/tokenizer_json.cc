@@ -110,7 +110,7 @@ Bpe read_bpe(const JsonField& model, const Names& names, bool byte_level) {
 
 /// Fills parts.bytes from the spellings in the vocabulary.
 void set_token_bytes(const Names& names, const Decoder& decoder, bool byte_level, TokenizerParts& parts) {
-  Names bytes_of;  // only the fallback tokens
+  Names bytes_of;  // of the byte fallback tokens alone
   for (unsigned byte = 0; byte < 256 && decoder.byte_fallback; ++byte) bytes_of.emplace(hexadecimal_byte(byte), byte);
   std::string storage;
   for (const auto& [spelling, id] : names) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// From data to places in a chart, and the round numbers beside an axis.
+// Turns data into places in a chart, and chooses the round numbers beside an axis.
 #include <string>
 #include <vector>
 
@@ -31,7 +31,7 @@ void finish_axis(Axis& axis, int wanted, double margin);
 std::vector<double> ticks(double low, double high, int wanted = 5);
 /// Round numbers on a logarithmic axis: 1, 2, 5 of every decade, or decades only, about `wanted` of them.
 std::vector<double> log_ticks(double low, double high, int wanted = 5);
-/// The same number of decimals for all; thousands, millions and so on as k, M, B, T.
+/// Labels with the same number of decimals; thousands, millions and so on are written k, M, B, T.
 std::vector<std::string> tick_labels(const std::vector<double>& values);
 /// Five significant digits: "1.9312", "12.5M"; from 10^15 on "6.94e+18".
 std::string short_number(double value);

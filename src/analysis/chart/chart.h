@@ -9,7 +9,7 @@ namespace spectra::analysis {
 
 enum class Marker { kCircle, kTriangle, kSquare, kDiamond, kCross };
 
-constexpr int kColours = 6;   ///< of the page
+constexpr int kColours = 6;   ///< colours of series that the page defines
 constexpr int kNeutral = -1;  ///< colour of what belongs to no series
 
 struct Series {

@@ -92,7 +92,7 @@ void place_beside(const Chart& chart, Frame& frame) {
   spread(frame.names, frame.top, frame.bottom);
 }
 
-/// Whether names fit beside the plot; the widest one's width.
+/// The width of the widest name; `fits`: whether all names have room beside the plot.
 double widest_name(const Chart& chart, double height, bool& fits) {
   double widest = 0, count = 0;
   for (const Series& series : chart.series)

@@ -18,13 +18,13 @@ struct NameTag {
 
 struct Frame {
   Axis x, y;
-  double width = 0, height = 0, left = 0, right = 0, top = 0, bottom = 0;  ///< of the SVG; then edges of the plot area
-  double label_y = 0;   ///< of the y axis' label; marks are named between it and the plot
+  double width = 0, height = 0, left = 0, right = 0, top = 0, bottom = 0;  ///< size of the SVG, then the edges of the plot area
+  double label_y = 0;   ///< height of the y axis' label; marks are named between it and the plot
   bool direct = false;  ///< names stand beside the lines
   std::vector<NameTag> names;
-  /// Clipped at the top, see the y range of long lines.
+  /// Height of a value in the SVG, clipped at the top: the y range leaves out the steep beginning of long lines.
   double down(double value) const;
-  /// Not above the plot: the steep beginning of a curve may be.
+  /// Whether a value lies in the plot and not above it.
   bool shows(double value) const;
 };
 

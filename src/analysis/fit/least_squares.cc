@@ -95,7 +95,8 @@ bool lies_on_curve(const LeastSquares& problem, double squares) {
   return squares <= 1e-18 * size;
 }
 
-/// See Solution::converged. A parameter at its bound that the sum would push beyond stays there.
+/// Whether `p` is a solution, in the sense of Solution::converged. A parameter at its bound that the sum would push beyond stays
+/// there.
 bool has_converged(const LeastSquares& problem, const Normal& normal, const Parameters& p, size_t held) {
   if (!std::isfinite(normal.squares)) return false;
   if (lies_on_curve(problem, normal.squares)) return true;
@@ -103,7 +104,7 @@ bool has_converged(const LeastSquares& problem, const Normal& normal, const Para
   for (size_t i = 0; i < problem.count; ++i)
     free[i] = i != held && !(p[i] <= problem.low[i] && normal.slope[i] <= 0) && !(p[i] >= problem.high[i] && normal.slope[i] >= 0);
   const Parameters step = solve(normal.products, normal.slope, free, problem.count);
-  double fall = 0;  // of the sum, were the model linear
+  double fall = 0;  // by which the sum would fall if the model were linear
   for (size_t i = 0; i < problem.count; ++i) fall += normal.slope[i] * step[i];
   return std::abs(fall) <= 1e-6 * normal.squares;
 }
@@ -122,7 +123,7 @@ Matrix covariances(const LeastSquares& problem, const Solution& best) {
   return inverse;
 }
 
-/// One side of a profile interval.
+/// Finds one end of a profile interval.
 class ProfileSide {
  public:
   ProfileSide(const LeastSquares& problem, const Solution& best, const Matrix& covariance, size_t parameter, double allowed)
@@ -201,7 +202,7 @@ Solution minimize(const LeastSquares& problem, const Parameters& start, size_t h
     const Parameters step = damped_step(problem, normal, best.parameters, damping, held);
     for (size_t i = 0; i < problem.count; ++i) trial[i] = std::clamp(trial[i] + step[i], problem.low[i], problem.high[i]);
     const Normal there = normal_equations(problem, trial);
-    if (!(there.squares < best.squares)) {  // also where it is not a number
+    if (!(there.squares < best.squares)) {  // true as well where it is not a number
       damping *= 10;
       continue;
     }
@@ -221,7 +222,7 @@ Interval profile_interval(const LeastSquares& problem, const Solution& best, siz
   const double t = student_t_bound(level, degrees), variance = best.squares / degrees, value = best.parameters[parameter];
   const Matrix covariance = covariances(problem, best);
   double step = t * std::sqrt(variance * covariance[parameter][parameter]);
-  // At its bound, or where the covariance is beyond the arithmetic: any first step.
+  // Any first step will do at a bound, and where the covariance is beyond the arithmetic.
   if (!(step > 1e-12 * std::abs(value)) || !std::isfinite(step)) step = t * std::sqrt(variance) + 1e-9;
   const auto side = [&](double first) { return ProfileSide(problem, best, covariance, parameter, t * t * variance).find(first); };
   return {value > problem.low[parameter] ? side(-step) : value, value < problem.high[parameter] ? side(step) : value};

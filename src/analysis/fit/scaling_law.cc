@@ -18,7 +18,7 @@ namespace {
 enum : size_t { kLogA, kAlpha, kOffset };
 
 constexpr double kNormalBound = 1.959964;  // |z| of a normal distribution stays below with chance 0.95
-constexpr double kMostCorrelation = 0.98;  // of log N and log D
+constexpr double kMostCorrelation = 0.98;  // between log N and log D, above which a law of both cannot be fitted
 
 void check_values(const std::vector<double>& values, size_t count, size_t different, const char* what) {
   if (values.size() != count)
@@ -63,7 +63,7 @@ LeastSquares scaling_problem(const std::vector<double>& n, const std::vector<dou
   return problem;
 }
 
-/// For a given alpha the law is linear in a and the offset: their least squares, as a start.
+/// For a given alpha the law is linear in a and the offset: the least squares of these are a start.
 Parameters start_at(double alpha, const std::vector<double>& n, const std::vector<double>& loss, bool with_offset) {
   const double count = static_cast<double>(n.size());
   double x = 0, y = 0, xx = 0, xy = 0, middle = 0;

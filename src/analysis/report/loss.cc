@@ -97,7 +97,7 @@ Series front_of(const std::vector<SizeGroup>& groups) {
   return front;
 }
 
-/// Of models of at least so many bits.
+/// The chart of models of at least so many bits.
 Chart bits_chart(const Study& study, double least, const std::string& title) {
   Chart chart{title, "size in bits, as the paper counts", "validation loss, nats a token", {}};
   chart.log_x = true;

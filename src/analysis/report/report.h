@@ -23,11 +23,11 @@ struct ReportInput {
   std::string title, command;  ///< command: what makes this page again
   std::vector<TrainingRun> runs = {};
   std::optional<Study> study = std::nullopt;
-  std::map<std::string, TrainingRun> study_runs = {};  ///< by model, see read_study_runs
+  std::map<std::string, TrainingRun> study_runs = {};  ///< by model, as read_study_runs() found them
   std::vector<Sample> samples = {};
   std::vector<QuantizedModel> quantized = {};
   std::vector<Comparison> comparisons = {};
-  StudyWeights weights = {};  ///< of the study's models, see read_study_weights
+  StudyWeights weights = {};  ///< of the study's models, as read_study_weights() found them
   int refresh_seconds = 0;    ///< the page loads itself again; 0 = never
 };
 

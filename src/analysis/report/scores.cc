@@ -39,7 +39,7 @@ const std::set<std::string>& bias_tasks() {
   return tasks;
 }
 
-/// In per cent; the mean over tasks, NaN unless the model has them all.
+/// The mean over tasks in per cent; NaN unless the model has them all.
 double score_of(const StudyModel& model, const std::vector<Task>& tasks) {
   double sum = 0;
   for (const Task& task : tasks) {

@@ -10,7 +10,7 @@
 
 namespace spectra::analysis {
 
-// Of runs (runs.cc, dynamics.cc).
+// Sections about runs (runs.cc, dynamics.cc).
 Section runs_section(const std::vector<TrainingRun>& runs);
 Section run_loss_section(const ReportInput& input);
 Section dynamics_section(const ReportInput& input);
@@ -20,7 +20,7 @@ Section comparison_section(const std::vector<Comparison>& comparisons);
 Section error_map_section(const std::vector<QuantizedModel>& quantized);
 Chart training_loss_chart(const std::vector<TrainingRun>& runs);
 
-// Of a study, one file each, of the same name.
+// Sections about a study. Each has a file of its name.
 Section summary_section(const Study& study);
 Section loss_section(const ReportInput& input);
 Section training_section(const ReportInput& input);
@@ -55,8 +55,8 @@ struct FamilyFit {
   bool with_offset = false;          ///< L = a / N^alpha + offset from four sizes on, else the pure power law
   double smallest = 0, largest = 0;  ///< parameters
 };
-/// Empty below three sizes with a validation loss, where no law can be fitted, or where the data contradict it: it misses a size by
-/// more than 5 %, or its limit lies above what was measured.
+/// Fits the law. The result is empty below three sizes with a validation loss, where no law can be fitted, and where the data
+/// contradict it: it misses a size by more than 5 %, or its limit lies above what was measured.
 std::optional<FamilyFit> fit_family(const Study& study, const Kind& kind);
 /// The law as a named line through the sizes.
 Series curve_of(const FamilyFit& fit);
@@ -67,7 +67,7 @@ Chart paper_fits_chart();
 
 /// Losses of a run against tokens, smoothed over about a hundredth of it.
 Series smoothed_loss(const TrainingRun& run, const std::string& name, int colour);
-/// Where step sizes drop and weight decay ends; a place that all runs share is named once.
+/// The places where step sizes drop and weight decay ends; a place that all runs share is named once.
 std::vector<Mark> intervention_marks(const std::vector<TrainingRun>& runs);
 
 }  // namespace spectra::analysis

@@ -74,7 +74,7 @@ Table sizes_table(const Study& study) {
   return table;
 }
 
-/// With its sign and two digits that count: "+0.0032", "−0.00002".
+/// A number with its sign and two digits that count: "+0.0032", "−0.00002".
 std::string signed_text(double value) {
   const double size = std::abs(value);
   const int digits = size > 0 ? std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 3, 6) : 3;

@@ -12,7 +12,7 @@ namespace spectra::analysis {
 namespace {
 
 constexpr int kBars = 1000;           // over the whole range of the histograms
-constexpr double kShownSigmas = 4.5;  // of the widest distribution
+constexpr double kShownSigmas = 4.5;  // on either side, of the widest distribution
 
 double density(const GaussianFit& fit, double x) {
   const double z = (x - fit.mean) / fit.sigma;

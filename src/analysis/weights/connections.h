@@ -47,7 +47,7 @@ struct MatrixConnections {
   /// Heads of q_proj, k_proj, v_proj (rows) and o_proj (columns); neurons of gate_proj, up_proj (rows) and down_proj (columns).
   std::vector<Codes3> parts;
 };
-/// In file order. Throws Error where the model is neither ternary nor binary.
+/// The connections of all matrices in file order. Throws Error where the model is neither ternary nor binary.
 std::vector<MatrixConnections> connections(const LowBitModel& model);
 
 struct Flips {

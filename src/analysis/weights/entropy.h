@@ -22,7 +22,7 @@ struct GaussianFit {
   double mean = 0, sigma = 0;
   double excess_kurtosis = 0;  ///< 0 for a normal distribution, positive with heavier tails
 };
-/// Of the most likely normal distribution.
+/// Entropy in bits of the most likely normal distribution.
 GaussianFit fit_gaussian(const Moments& moments);
 
 /// ½ log2(2πe sigma²): bits; negative for a narrow distribution.

@@ -10,7 +10,7 @@
 namespace spectra::analysis {
 namespace {
 
-/// Of the histograms. The paper does not say over which range it binned; with this one, weights of its variances have its
+/// The range of the histograms. The paper does not say over which range it binned; with this one, weights of its variances have its
 /// entropies.
 constexpr double kRange = 1;
 

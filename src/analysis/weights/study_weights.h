@@ -22,11 +22,11 @@ struct WeightDistribution {
 };
 
 struct StudyWeights {
-  double range = 0;                        ///< of the histograms
+  double range = 0;                        ///< largest magnitude in the histograms
   std::vector<WeightDistribution> floats;  ///< rising parameters, the lowest seed of each size
   std::string ternary;                     ///< the largest TriLM's name, empty without one
   fs::path ternary_path;
-  std::vector<MatrixConnections> connections;  ///< of it
+  std::vector<MatrixConnections> connections;  ///< of that model
   std::vector<std::string> unread;             ///< models whose weights could not be read
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Messages of a chat as one prompt: by the Jinja template of chat_template.jinja or tokenizer_config.json, or plainly for base
-// models, which have none.
+// The messages of a chat as one prompt: by the Jinja template in chat_template.jinja or tokenizer_config.json, or plainly for base
+// models, which have no template.
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +14,7 @@ namespace spectra::text {
 struct RenderedChat {
   std::string text;
   std::vector<std::string> stops;  ///< texts that the answer ends before
-  bool begins_itself = false;      ///< no BOS is to be added
+  bool begins_itself = false;      ///< the text has its BOS, so none is to be added
 };
 
 namespace jinja {
@@ -23,7 +23,7 @@ class Template;
 
 class ChatTemplate {
  public:
-  /// Where the template uses what jinja/template.h does not have, warns; render() then refuses.
+  /// Warns where the template uses what jinja/template.h does not have; render() then refuses every chat.
   static ChatTemplate load(const fs::path& directory);
 
   bool plain() const { return template_ == nullptr && unsupported_.empty(); }

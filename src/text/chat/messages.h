@@ -14,11 +14,11 @@ struct ChatMessage {
   std::string role, content;
 };
 
-/// One message cannot be used (exit 3). what() does not name it.
+/// One message cannot be used (exit 3). what() says why, and index() which one.
 class MessageError : public Error {
  public:
   MessageError(size_t index, const std::string& message) : Error(Exit::kBadInput, message), index_(index) {}
-  /// Of the message, from 0.
+  /// Position of the message in the list, from 0.
   size_t index() const { return index_; }
 
  private:

@@ -15,7 +15,7 @@ namespace spectra::text::jinja {
 namespace {
 
 constexpr int kMaxDepth = 100;
-constexpr int kMaxTerms = 1000;  // of a tag: a chain of operators is evaluated by recursion
+constexpr int kMaxTerms = 1000;  // in one tag, because a chain of operators is evaluated by recursion
 
 Expression constant(Json value) {
   return [shared = Value(std::make_shared<Json>(std::move(value)))](Scope&) { return shared; };
@@ -46,7 +46,7 @@ ExpressionParser::Depth::Depth(ExpressionParser& parser) : parser_(parser) {
   if (++parser_.depth_ > kMaxDepth) parser_.fail("nested too deeply");
 }
 
-/// Another operator.
+/// Counts an operator.
 void ExpressionParser::term() {
   if (++terms_ > kMaxTerms) fail(fmt::format("more than {} terms", kMaxTerms));
 }

@@ -12,13 +12,13 @@ namespace spectra::text::jinja {
 
 using Expression = std::function<Value(Scope&)>;
 
-/// Reads lexemes from `at` on.
+/// Reads expressions from lexemes, beginning with number `at`.
 class ExpressionParser {
  public:
   explicit ExpressionParser(std::vector<Lexeme> lexemes) : lexemes_(std::move(lexemes)) {}
 
-  Expression expression();  ///< with "a if b else c"
-  Expression condition();   ///< without
+  Expression expression();  ///< may be "a if b else c"
+  Expression condition();   ///< may not
 
   bool done() const { return at_ >= lexemes_.size(); }
   const Lexeme& peek() const;

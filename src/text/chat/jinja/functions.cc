@@ -114,7 +114,7 @@ const Json* part(const Json& value, const Json& index) {
   return i < 0 || i >= size ? nullptr : &value[static_cast<size_t>(i)];
 }
 
-/// Code points.
+/// Splits a text into its code points.
 std::vector<std::string_view> characters_of(const std::string& text) {
   std::vector<std::string_view> result;
   for (size_t begin = 0, end = 1; begin < text.size(); begin = end++) {
@@ -146,7 +146,7 @@ std::string join(const Json& list, const Json& by) {
   return result;
 }
 
-/// As Python's json.dumps writes it, the default of transformers.
+/// JSON as Python's json.dumps writes it, which transformers calls.
 std::string to_json(const Json& value, int indent, int depth = 0) {
   if (!value.is_structured() || value.empty()) return value.dump();
   const std::string inner = indent < 0 ? "" : "\n" + std::string(static_cast<size_t>((depth + 1) * indent), ' ');

@@ -12,7 +12,7 @@ using Arguments = std::vector<Json>;
 
 Json undefined();
 bool truth(const Json& value);
-/// As {{ value }} shows it. Undefined and none: "" and "None".
+/// A value as {{ value }} shows it. Undefined gives "", none gives "None".
 std::string text_of(const Json& value);
 
 bool is_filter(const std::string& name);
@@ -20,7 +20,7 @@ bool is_method(const std::string& name);
 bool is_test(const std::string& name);
 bool is_function(const std::string& name);
 
-/// Throw TemplateError where value or arguments do not fit.
+/// These throw TemplateError where value or arguments do not fit.
 Json filter(const std::string& name, const Json& value, const Arguments& arguments);
 Json method(const std::string& name, const Json& value, const Arguments& arguments);
 bool test(const std::string& name, const Json& value);

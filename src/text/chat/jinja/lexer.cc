@@ -41,7 +41,7 @@ class Scanner {
     at_ += count;
   }
 
-  /// Text up to the next tag, and that tag.
+  /// Reads the text up to the next tag, and that tag.
   void text() {
     size_t tag = at_;
     do {
@@ -61,7 +61,7 @@ class Scanner {
     s_[tag + 1] == '#' ? comment() : tag_lexemes();
   }
 
-  /// lstrip_blocks: blanks between the beginning of a line and a block.
+  /// Removes blanks between the beginning of a line and a block, as lstrip_blocks wants.
   void strip_indent(std::string& text) const {
     const size_t last = text.find_last_not_of(" \t");
     const bool begins_line = last == std::string::npos ? (out_.empty() || after_newline_) : text[last] == '\n';
@@ -98,7 +98,7 @@ class Scanner {
     }
   }
 
-  /// White space that a tag takes with it; trim_blocks: the line's end after a block.
+  /// Skips white space that a "-" takes away, or the line's end after a block, as trim_blocks wants.
   void after_tag(bool strip, bool block) {
     after_newline_ = false;
     if (strip) {

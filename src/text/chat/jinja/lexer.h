@@ -15,7 +15,7 @@ struct Lexeme {
   int line;
 };
 
-/// Throws TemplateError.
+/// Throws TemplateError where a tag or a string does not end, or a sign is not known.
 std::vector<Lexeme> scan(const std::string& source);
 
 }  // namespace spectra::text::jinja

@@ -28,7 +28,7 @@ void run(const Body& body, Scope& scope) {
 struct Loop {
   std::vector<std::string> names;
   Expression list;
-  Expression keep;  // null = all
+  Expression keep;  // condition for an item to take part; null = all do
   Body body, otherwise;
 };
 
@@ -42,7 +42,7 @@ void set_names(const Loop& loop, const Value& item, Scope& scope) {
   for (size_t i = 0; i < loop.names.size(); ++i) scope.set(loop.names[i], member(item, i));
 }
 
-/// What a loop goes over: items of a list, keys of a mapping.
+/// What a loop goes over: the items of a list, or the keys of a mapping.
 std::vector<Value> items_of(const Loop& loop, Scope& scope) {
   const Value list = loop.list(scope);
   if (!list->is_discarded() && !list->is_structured()) throw TemplateError(fmt::format("a loop over {}", list->type_name()));
@@ -83,7 +83,7 @@ class Parser {
   }
 
  private:
-  /// Up to a block that none of its own begins: its name is in stopped_, the rest of it in tag_.
+  /// Reads up to a block that ends or divides the one around it: its name is in stopped_, the rest of its tag in tag_.
   Body body() {
     if (depth_ >= kMaxBlockDepth) throw TemplateError(fmt::format("line {}: blocks nested too deeply", line_));
     ++depth_;

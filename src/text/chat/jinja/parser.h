@@ -8,7 +8,7 @@
 
 namespace spectra::text::jinja {
 
-/// Throws TemplateError with the line.
+/// Throws TemplateError, which names the line.
 std::vector<Write> parse(const std::string& source);
 
 }  // namespace spectra::text::jinja

@@ -7,7 +7,7 @@ namespace spectra::text::jinja {
 
 namespace {
 
-/// Steps that making it is worth: one a value, and one for each 1024 bytes of text.
+/// Steps that making a value costs: one for each value in it, and one for each 1024 bytes of text.
 size_t weight(const Json& json) {
   if (json.is_string()) return 1 + json.get_ref<const std::string&>().size() / 1024;
   size_t sum = 1;

@@ -15,24 +15,24 @@ class Scope {
   explicit Scope(const Json& variables);
   ~Scope();
 
-  Value get(const std::string& name);  ///< discarded where there is none
+  Value get(const std::string& name);  ///< undefined where there is none
   void set(const std::string& name, Value value);
-  /// Of an object variable, wherever it is. Throws TemplateError where there is none.
+  /// Sets a member of a namespace, in whichever scope it is. Throws TemplateError where there is none of that name.
   void set_member(const std::string& name, const std::string& member, const Json& value);
   void push();
   void pop();
 
   void write(const std::string& text);
   void step(size_t count = 1);
-  /// Something new; costs steps by its size.
+  /// A new value. Making it costs steps by its size.
   Value made(Json json);
   std::string take() { return std::move(out_); }
 
   enum class Jump { kNone, kBreak, kContinue };
-  Jump jump = Jump::kNone;  ///< out of the innermost loop
+  Jump jump = Jump::kNone;  ///< whether the innermost loop is being left
 
  private:
-  std::vector<std::map<std::string, Value>> variables_;  // of the template, then of each loop
+  std::vector<std::map<std::string, Value>> variables_;  // those of the template, then those of each loop
   std::string out_;
   size_t steps_ = 0;
 };
