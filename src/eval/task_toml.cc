@@ -213,6 +213,31 @@ void read_gold(Task& task, Reader& reader) {
   for (const toml::node& element : *labels->as_array()) gold.labels.push_back(reader.texts_of(element, "gold_labels"));
 }
 
+/// How examples before a document are chosen and joined.
+void read_fewshot(Task& task, Reader& reader) {
+  reader.read("fewshot_split", task.fewshot_split);
+  reader.read("fewshot_delimiter", task.fewshot_delimiter);
+  reader.read("fewshot_first", task.fewshot_first);
+  int64_t number = -1;
+  reader.read("fewshot", number, 0, 1000);
+  if (number >= 0) task.fewshot = number;
+  number = -1;
+  reader.read("shuffle", number, 0, 0xFFFFFFFF);
+  if (number >= 0) task.shuffle = static_cast<uint32_t>(number);
+  reader.read("repeat", task.repeat, 1, 100);
+}
+
+/// The tables inside a task.
+void read_tables(Task& task, Reader& reader) {
+  if (std::optional<Reader> files = reader.table("files")) read_files(task, *files);
+  const std::vector<Reader> spellings = reader.tables("columns");
+  if (!spellings.empty()) task.columns.clear();
+  for (const Reader& columns : spellings) task.columns.push_back(read_columns(columns));
+  if (std::optional<Reader> fields = reader.table("fields")) read_templates(task.fields, *fields);
+  if (std::optional<Reader> notes = reader.table("notes")) read_templates(task.notes, *notes);
+  if (std::optional<Reader> subsets = reader.table("subsets")) read_subsets(task.subsets, *subsets);
+}
+
 void read_task(Task& task, Reader& reader) {
   reader.read("name", task.name);
   reader.read("about", task.about);
@@ -238,23 +263,8 @@ void read_task(Task& task, Reader& reader) {
   reader.read("text", task.text);
   reader.read("original", task.original);
   reader.read("metrics", task.metrics);
-  reader.read("fewshot_split", task.fewshot_split);
-  reader.read("fewshot_delimiter", task.fewshot_delimiter);
-  reader.read("fewshot_first", task.fewshot_first);
-  int64_t number = -1;
-  reader.read("fewshot", number, 0, 1000);
-  if (number >= 0) task.fewshot = number;
-  number = -1;
-  reader.read("shuffle", number, 0, 0xFFFFFFFF);
-  if (number >= 0) task.shuffle = static_cast<uint32_t>(number);
-  reader.read("repeat", task.repeat, 1, 100);
-  if (std::optional<Reader> files = reader.table("files")) read_files(task, *files);
-  const std::vector<Reader> spellings = reader.tables("columns");
-  if (!spellings.empty()) task.columns.clear();
-  for (const Reader& columns : spellings) task.columns.push_back(read_columns(columns));
-  if (std::optional<Reader> fields = reader.table("fields")) read_templates(task.fields, *fields);
-  if (std::optional<Reader> notes = reader.table("notes")) read_templates(task.notes, *notes);
-  if (std::optional<Reader> subsets = reader.table("subsets")) read_subsets(task.subsets, *subsets);
+  read_fewshot(task, reader);
+  read_tables(task, reader);
   reader.get("extends");
   reader.finish();
 }

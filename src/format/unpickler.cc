@@ -246,6 +246,7 @@ class Machine {
   }
 
   void step(uint8_t operation) {
+    if (pushes_value(operation) || builds_container(operation) || remembers(operation)) return;
     switch (operation) {
       case 0x80:  // PROTO
         if (const auto version = number<uint8_t>(); version < 2 || version > 5) fail(fmt::format("protocol {}", version));
@@ -253,72 +254,95 @@ class Machine {
       case 0x95:  // FRAME
         number<uint64_t>();
         return;
-      case '}':  // EMPTY_DICT
-        return push_dict();
-      case '(':  // MARK
-        return marks_.push_back(stack_.size());
-      case 'X':  // BINUNICODE
-        return push_text(take(number<uint32_t>()));
-      case 0x8c:  // SHORT_BINUNICODE
-        return push_text(take(number<uint8_t>()));
-      case 'c': {  // GLOBAL
-        const std::string module = line();
-        return push_function(module, line());
-      }
-      case 0x93: {  // STACK_GLOBAL
-        const std::string name = expect(pop(), Value::kText, "a name").text;
-        return push_function(expect(pop(), Value::kText, "a module").text, name);
-      }
       case 'Q':  // BINPERSID
         return push_storage();
-      case 'J':  // BININT
-        return push_number(Value::kInt, number<int32_t>());
-      case 'K':  // BININT1
-        return push_number(Value::kInt, number<uint8_t>());
-      case 'M':  // BININT2
-        return push_number(Value::kInt, number<uint16_t>());
-      case 0x8a:  // LONG1
-        return push_number(Value::kInt, long_number());
-      case 'N':  // NONE
-        return push_number(Value::kNone, 0);
-      case 0x88:  // NEWTRUE
-      case 0x89:  // NEWFALSE
-        return push_number(Value::kBool, operation == 0x88);
-      case ')':  // EMPTY_TUPLE
-        return push_tuple({});
-      case 't':  // TUPLE
-        return push_tuple(pop_to_mark());
-      case 0x85:  // TUPLE1
-      case 0x86:  // TUPLE2
-      case 0x87:  // TUPLE3
-        return push_short_tuple(operation - size_t{0x84});
       case 'R':  // REDUCE
         return reduce();
-      case 'q':  // BINPUT
-        return remember(number<uint8_t>());
-      case 'r':  // LONG_BINPUT
-        return remember(number<uint32_t>());
-      case 0x94:  // MEMOIZE
-        return remember(memo_.size());
-      case 'h':  // BINGET
-        return recall(number<uint8_t>());
-      case 'j':  // LONG_BINGET
-        return recall(number<uint32_t>());
-      case 's': {  // SETITEM
-        const Ref item = pop(), key = pop();
-        return set_items({key, item});
-      }
-      case 'u':  // SETITEMS
-        return set_items(pop_to_mark());
-      case 'b':  // BUILD: attributes of a dict, which hold no weights
-        pop();
-        expect(top(), Value::kDict, "a dict");
-        return;
       case '.':  // STOP
         stopped_ = true;
         return;
       default:
         fail(fmt::format("operation 0x{:02x} is not one that such files need", operation));
+    }
+  }
+
+  // Each of the following does the operation where it is of its kind, and says whether it was.
+
+  bool pushes_value(uint8_t operation) {
+    switch (operation) {
+      case 'X':  // BINUNICODE
+        return push_text(take(number<uint32_t>())), true;
+      case 0x8c:  // SHORT_BINUNICODE
+        return push_text(take(number<uint8_t>())), true;
+      case 'c': {  // GLOBAL
+        const std::string module = line();
+        return push_function(module, line()), true;
+      }
+      case 0x93: {  // STACK_GLOBAL
+        const std::string name = expect(pop(), Value::kText, "a name").text;
+        return push_function(expect(pop(), Value::kText, "a module").text, name), true;
+      }
+      case 'J':  // BININT
+        return push_number(Value::kInt, number<int32_t>()), true;
+      case 'K':  // BININT1
+        return push_number(Value::kInt, number<uint8_t>()), true;
+      case 'M':  // BININT2
+        return push_number(Value::kInt, number<uint16_t>()), true;
+      case 0x8a:  // LONG1
+        return push_number(Value::kInt, long_number()), true;
+      case 'N':  // NONE
+        return push_number(Value::kNone, 0), true;
+      case 0x88:  // NEWTRUE
+      case 0x89:  // NEWFALSE
+        return push_number(Value::kBool, operation == 0x88), true;
+      default:
+        return false;
+    }
+  }
+
+  bool builds_container(uint8_t operation) {
+    switch (operation) {
+      case '}':  // EMPTY_DICT
+        return push_dict(), true;
+      case '(':  // MARK
+        return marks_.push_back(stack_.size()), true;
+      case ')':  // EMPTY_TUPLE
+        return push_tuple({}), true;
+      case 't':  // TUPLE
+        return push_tuple(pop_to_mark()), true;
+      case 0x85:  // TUPLE1
+      case 0x86:  // TUPLE2
+      case 0x87:  // TUPLE3
+        return push_short_tuple(operation - size_t{0x84}), true;
+      case 's': {  // SETITEM
+        const Ref item = pop(), key = pop();
+        return set_items({key, item}), true;
+      }
+      case 'u':  // SETITEMS
+        return set_items(pop_to_mark()), true;
+      case 'b':  // BUILD: attributes of a dict, which hold no weights
+        pop();
+        expect(top(), Value::kDict, "a dict");
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool remembers(uint8_t operation) {
+    switch (operation) {
+      case 'q':  // BINPUT
+        return remember(number<uint8_t>()), true;
+      case 'r':  // LONG_BINPUT
+        return remember(number<uint32_t>()), true;
+      case 0x94:  // MEMOIZE
+        return remember(memo_.size()), true;
+      case 'h':  // BINGET
+        return recall(number<uint8_t>()), true;
+      case 'j':  // LONG_BINGET
+        return recall(number<uint32_t>()), true;
+      default:
+        return false;
     }
   }
 

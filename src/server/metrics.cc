@@ -85,9 +85,8 @@ void Metrics::answered(const std::string& endpoint, int status) {
   ++answers_[{endpoint, status}];
 }
 
-std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t connections, double uptime) const {
-  std::string out;
-  const std::lock_guard lock(mutex_);
+/// What is known of the server, whatever it serves.
+void Metrics::write_server(int64_t connections, double uptime, std::string& out) const {
   family(out, "spectra_uptime_seconds", "gauge", "Time since the server began to listen.");
   out += fmt::format("spectra_uptime_seconds {:.3f}\n", uptime);
   family(out, "spectra_connections", "gauge", "Open connections.");
@@ -95,7 +94,9 @@ std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t c
   family(out, "spectra_http_requests_total", "counter", "Answered requests.");
   for (const auto& [key, count] : answers_)
     out += fmt::format("spectra_http_requests_total{{endpoint=\"{}\",code=\"{}\"}} {}\n", key.first, key.second, count);
+}
 
+void Metrics::write_gauges(const std::map<std::string, Gauges>& gauges, std::string& out) {
   const auto each_gauge = [&](const char* name, const char* type, const char* help, int64_t Gauges::*value) {
     family(out, name, type, help);
     for (const auto& [model, g] : gauges) out += fmt::format("{}{{{}}} {}\n", name, model_label(model), g.*value);
@@ -107,7 +108,9 @@ std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t c
   each_gauge("spectra_computed_tokens_total", "counter", "Tokens that went through the model.", &Gauges::computed_tokens);
   each_gauge("spectra_reused_tokens_total", "counter", "Tokens of prompts taken over from earlier ones.", &Gauges::reused_tokens);
   each_gauge("spectra_preempted_total", "counter", "Texts that lost their pages and were computed anew.", &Gauges::preempted);
+}
 
+void Metrics::write_counts(std::string& out) const {
   const auto each_count = [&](const char* name, const char* help, int64_t ModelMetrics::*value) {
     family(out, name, "counter", help);
     for (const auto& [model, m] : models_) {
@@ -123,7 +126,9 @@ std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t c
     for (const auto& [reason, count] : m.finished_)
       out += fmt::format("spectra_texts_finished_total{{{},reason=\"{}\"}} {}\n", model_label(model), reason, count);
   }
+}
 
+void Metrics::write_histograms(std::string& out) const {
   const auto each_histogram = [&](const char* name, const char* help, Histogram ModelMetrics::*histogram) {
     family(out, name, "histogram", help);
     for (const auto& [model, m] : models_) {
@@ -136,6 +141,15 @@ std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t c
   each_histogram("spectra_time_between_tokens_seconds", "Between tokens of a text.", &ModelMetrics::between_);
   each_histogram("spectra_request_seconds", "From a request's arrival to its last token.", &ModelMetrics::request_);
   each_histogram("spectra_batch_texts", "Texts in a forward pass.", &ModelMetrics::batch_);
+}
+
+std::string Metrics::text(const std::map<std::string, Gauges>& gauges, int64_t connections, double uptime) const {
+  std::string out;
+  const std::lock_guard lock(mutex_);
+  write_server(connections, uptime, out);
+  write_gauges(gauges, out);
+  write_counts(out);
+  write_histograms(out);
   return out;
 }
 

@@ -57,6 +57,12 @@ class Metrics {
   std::string text(const std::map<std::string, Gauges>& gauges, int64_t connections, double uptime) const;
 
  private:
+  // Parts of text(), which holds the lock.
+  void write_server(int64_t connections, double uptime, std::string& out) const;
+  static void write_gauges(const std::map<std::string, Gauges>& gauges, std::string& out);
+  void write_counts(std::string& out) const;
+  void write_histograms(std::string& out) const;
+
   mutable std::mutex mutex_;
   std::map<std::string, ModelMetrics> models_;
   std::map<std::pair<std::string, int>, int64_t> answers_;

@@ -35,8 +35,11 @@ class Planner {
   /// widths; 0 = all of a row.
   int64_t group_size(const PlannedModel& model, int bits) const;
   void choose_threads();
-  /// What is done with a model once it is there.
+  /// Adds what is done with a model once it is there: it is packed, and its evaluations run.
   void finish_model(size_t index);
+  void add_pack(size_t index);
+  void add_tasks(size_t index);
+  void add_texts(size_t index);
   static Job evaluation(const PlannedModel& model, const std::string& of);
   /// Adds what reads the model that `maker` makes.
   size_t add_after(Job job, size_t maker);

@@ -174,10 +174,8 @@ void require_different_names(const std::vector<Part>& parts, const char* what) {
                         "give each a name of its own");
 }
 
-Suite read_suite(const Node& root, const fs::path& path) {
-  Suite suite;
-  suite.path = path;
-  Table table(root, "");
+/// Name, families, seeds and threads.
+void read_scope(Suite& suite, Table& table) {
   suite.name = take_name(table);
   suite.title = suite.name;
   table.take("title", suite.title);
@@ -190,6 +188,35 @@ Suite read_suite(const Node& root, const fs::path& path) {
       table.refuse(key, *list, "at least one");
   table.take("threads", suite.threads, 1, 4096);
   table.take("pack", suite.pack);
+}
+
+/// [family.NAME]: settings of the runs of one family.
+void read_families(Suite& suite, const Node& found) {
+  Table families(found, "family");
+  for (const std::string& family : kFamilies)
+    if (const Node* own = families.table(family)) {
+      Table of_family(*own, "family." + family);
+      suite.of_family[family] = read_sections(of_family, false);
+      of_family.finish();
+    }
+  families.finish();
+}
+
+/// [quick]: the sizes and settings of --quick.
+void read_quick(Suite& suite, const Node& found) {
+  Table quick(found, "quick");
+  std::vector<std::string> names;
+  for (const Size& size : suite.sizes) names.push_back(size.name);
+  quick.take("sizes", suite.quick_sizes, names);
+  suite.quick_settings = read_sections(quick, false);
+  quick.finish();
+}
+
+Suite read_suite(const Node& root, const fs::path& path) {
+  Suite suite;
+  suite.path = path;
+  Table table(root, "");
+  read_scope(suite, table);
   const Node* data = table.table("data");
   if (data == nullptr)
     throw bad_input(fmt::format("{}: [data] is missing", path.string()),
@@ -203,24 +230,8 @@ Suite read_suite(const Node& root, const fs::path& path) {
   require_different_names(suite.arms, "arm");
   if (const Node* found = table.table("quantize")) suite.quantize = read_quantize({*found, "quantize"});
   if (const Node* found = table.table("evaluate")) suite.evaluate = read_evaluate({*found, "evaluate"});
-  if (const Node* found = table.table("family")) {
-    Table families(*found, "family");
-    for (const std::string& family : kFamilies)
-      if (const Node* own = families.table(family)) {
-        Table of_family(*own, "family." + family);
-        suite.of_family[family] = read_sections(of_family, false);
-        of_family.finish();
-      }
-    families.finish();
-  }
-  if (const Node* found = table.table("quick")) {
-    Table quick(*found, "quick");
-    std::vector<std::string> names;
-    for (const Size& size : suite.sizes) names.push_back(size.name);
-    quick.take("sizes", suite.quick_sizes, names);
-    suite.quick_settings = read_sections(quick, false);
-    quick.finish();
-  }
+  if (const Node* found = table.table("family")) read_families(suite, *found);
+  if (const Node* found = table.table("quick")) read_quick(suite, *found);
   suite.settings = read_sections(table, false);
   table.finish();
   return suite;
