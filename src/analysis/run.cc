@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "base/error.h"
@@ -58,19 +59,14 @@ void read_lines(const fs::path& path, const std::function<void(const nlohmann::j
   }
 }
 
-/// "layers.3.self_attn.q_proj" -> 3.
-size_t layer_of(const std::string& name) {
-  const size_t begin = name.find("layers.");
-  return begin == std::string::npos ? 0 : std::strtoul(name.c_str() + begin + 7, nullptr, 10);
-}
-
 LayerPoint parse_layers(const nlohmann::json& line, size_t layers) {
   LayerPoint point;
   point.scale.resize(layers), point.near_fraction.resize(layers), point.distance.resize(layers);
   std::vector<double> matrices(layers);
   for (const nlohmann::json& matrix : line.at("layers")) {
-    const size_t layer = layer_of(matrix.at("name").get<std::string>());
-    if (layer >= layers) continue;
+    const std::optional<model::Place> place = model::place_from_name(matrix.at("name").get<std::string>());
+    if (!place || place->layer < 0 || place->layer >= static_cast<int64_t>(layers)) continue;
+    const auto layer = static_cast<size_t>(place->layer);
     const auto scales = matrix.at("scales").get<std::vector<double>>();
     ++matrices[layer];
     for (const double scale : scales) point.scale[layer] += scale / static_cast<double>(scales.size());

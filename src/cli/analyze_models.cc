@@ -59,7 +59,7 @@ Table layers_table(const analysis::WeightHistograms& weights, const model::Weigh
   std::map<size_t, std::vector<double>> scales;
   for (const analysis::MatrixWeights& matrix : weights.matrices) moments[matrix.place.layer].merge(matrix.moments);
   for (const model::MatrixStatistics& matrix : statistics.matrices)
-    for (const float scale : matrix.scales) scales[analysis::place_of(matrix.parameter.name).layer].push_back(scale);
+    for (const float scale : matrix.scales) scales[analysis::place_of(matrix.parameter).layer].push_back(scale);
   for (const auto& entry : moments) {
     std::vector<Cell> row = {static_cast<double>(entry.first)};
     append(row, distribution(entry.second));
@@ -99,8 +99,6 @@ void add_shares(std::vector<Cell>& row, const Codes3& codes) {
   row.insert(row.end(), {Cell(codes.share(codes.minus)), Cell(codes.share(codes.zero)), Cell(codes.share(codes.plus))});
 }
 
-bool has_heads(const std::string& projection) { return projection.size() == 6; }  // q_proj, k_proj, v_proj, o_proj
-
 Tables connection_tables(const std::vector<analysis::MatrixConnections>& matrices) {
   Table all{{"layer", "projection", "minus", "zero", "plus", "emptiest_part", "fullest_part", "empty_parts"}, {}};
   Table heads{{"layer", "projection", "head", "minus", "zero", "plus"}, {}}, neurons = heads;
@@ -108,7 +106,7 @@ Tables connection_tables(const std::vector<analysis::MatrixConnections>& matrice
   for (const analysis::MatrixConnections& matrix : matrices) {
     const double layer = static_cast<double>(matrix.place.layer);
     std::vector<double> zeros;
-    Table& parts = has_heads(matrix.place.projection) ? heads : neurons;
+    Table& parts = matrix.place.heads ? heads : neurons;
     for (size_t i = 0; i < matrix.parts.size(); ++i) {
       const Codes3& part = matrix.parts[i];
       zeros.push_back(part.share(part.zero));

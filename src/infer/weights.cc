@@ -10,12 +10,14 @@
 #include "base/half.h"
 #include "infer/cpu/int8_head.h"
 #include "infer/cpu/quantized_weights.h"
+#include "model/variants.h"
 
 namespace spectra::infer {
 namespace {
 
 using format::ModelDirectory;
 using format::TensorView;
+using model::Slot;
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text;
@@ -51,9 +53,6 @@ DenseMatrix load_dense(const ModelDirectory& files, const model::Parameter& para
   return {DType::kF32, copy->data(), copy};
 }
 
-/// Parameter names end in ".weight"; a layer is called by what is before.
-std::string layer_name(const std::string& parameter) { return parameter.substr(0, parameter.rfind(".weight")); }
-
 class Loader {
  public:
   Loader(const fs::path& path, Backing backing) : model_(std::make_shared<Model>()) {
@@ -62,6 +61,7 @@ class Loader {
     model_->path = path;
     model_->files = files_;
     model_->config = model::config_from_json(files_->config_json(), where);
+    model::require_supported(model_->config, "the inference engine");
     model_->format = model::packed_format_from_json(files_->config_json());
     if (model_->packed()) packed_ = model::packed_config_from_json(files_->config_json(), where);
     quantized_ = model::quantized_config_from_json(files_->config_json(), where);
@@ -70,41 +70,41 @@ class Loader {
 
   std::shared_ptr<const Model> load(const LoadOptions& options) {
     Model& m = *model_;
-    m.embedding = linear("model.embed_tokens");
+    m.embedding = linear(Slot::kEmbedding);
     m.layers.reserve(static_cast<size_t>(m.config.layers));
-    for (int64_t i = 0; i < m.config.layers; ++i) m.layers.push_back(layer(fmt::format("model.layers.{}.", i)));
-    m.final_norm = load_norm(*files_, parameter("model.norm"));
-    m.head = m.config.tied ? m.embedding : linear("lm_head");
+    for (int64_t i = 0; i < m.config.layers; ++i) m.layers.push_back(layer(i));
+    m.final_norm = load_norm(*files_, parameter({-1, Slot::kFinalNorm}));
+    m.head = m.config.tied ? m.embedding : linear(Slot::kHead);
     if (quantized_) read_quantized_layers();
     if (options.int8_head) m.head.weight = round_to_int8(m.head, !m.config.tied);
     return model_;
   }
 
  private:
-  const model::Parameter& parameter(const std::string& name) const {
-    const auto found = parameters_.find(name + ".weight");
-    SPECTRA_CHECK(found != parameters_.end(), "{}", name);
+  const model::Parameter& parameter(const model::Place& place) const {
+    const auto found = parameters_.find(model::parameter_name(place));
+    SPECTRA_CHECK(found != parameters_.end(), "{}", model::parameter_name(place));
     return found->second;
   }
 
-  Layer layer(const std::string& prefix) {
+  Layer layer(int64_t index) {
     Layer l;
-    l.input_norm = load_norm(*files_, parameter(prefix + "input_layernorm"));
-    l.q = linear(prefix + "self_attn.q_proj");
-    l.k = linear(prefix + "self_attn.k_proj");
-    l.v = linear(prefix + "self_attn.v_proj");
-    l.o = linear(prefix + "self_attn.o_proj");
-    l.post_attention_norm = load_norm(*files_, parameter(prefix + "post_attention_layernorm"));
-    l.gate = linear(prefix + "mlp.gate_proj");
-    l.up = linear(prefix + "mlp.up_proj");
-    l.down = linear(prefix + "mlp.down_proj");
+    l.input_norm = load_norm(*files_, parameter({index, Slot::kInputNorm}));
+    l.q = linear(Slot::kQ, index);
+    l.k = linear(Slot::kK, index);
+    l.v = linear(Slot::kV, index);
+    l.o = linear(Slot::kO, index);
+    l.post_attention_norm = load_norm(*files_, parameter({index, Slot::kPostNorm}));
+    l.gate = linear(Slot::kGate, index);
+    l.up = linear(Slot::kUp, index);
+    l.down = linear(Slot::kDown, index);
     return l;
   }
 
-  Linear linear(const std::string& name) {
-    const model::Parameter& p = parameter(name);
+  Linear linear(Slot slot, int64_t layer = -1) {
+    const model::Parameter& p = parameter({layer, slot});
     Linear l;
-    l.name = layer_name(p.name);
+    l.name = model::module_name(p.name);
     l.rows = p.rows;
     l.cols = p.cols;
     if (packed_ && p.role == model::Role::kLinear)
@@ -124,7 +124,7 @@ class Loader {
       throw bad_input(where + " is not quantized, other layers are", kUnpack);
     model::StoredQuantized matrix = model::stored_quantized(*files_, *quantized_, p);
     PackedLinear packed(quantized_layout(matrix, where));
-    stored_.emplace(layer_name(p.name), std::move(matrix));
+    stored_.emplace(model::module_name(p.name), std::move(matrix));
     return packed;
   }
 

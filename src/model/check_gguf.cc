@@ -58,7 +58,7 @@ std::vector<std::string> compare_settings(const Config& file, const Config& mode
   see("attention.head_count", file.heads, model.heads);
   see("attention.head_count_kv", file.kv_heads, model.kv_heads);
   see("context_length", file.max_position, model.max_position);
-  see("rope.freq_base", file.rope_theta, model.rope_theta);
+  see("rope.freq_base", file.rope.theta, model.rope.theta);
   see("attention.layer_norm_rms_epsilon", file.norm_eps, model.norm_eps);
   return found;
 }

@@ -1,86 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json as transformers writes and reads it for LlamaForCausalLM. Keys that are absent have that class's defaults.
-#include <cmath>
-#include <limits>
+// Reading config.json. Keys that are absent have the defaults of the class that it is of.
+#include <cstdint>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "format/strict_json.h"
 #include "model/config.h"
+#include "model/config_reader.h"
+#include "model/hf_class.h"
 #include "model/packed_tensors.h"
 #include "model/quantized_config.h"
+#include "model/rope_json.h"
 
 namespace spectra::model {
 namespace {
 
 using nlohmann::json;
 
-constexpr const char* kSupported = "spectra runs models of the Llama architecture as transformers' LlamaForCausalLM describes them";
+constexpr int64_t kLargestNumber = int64_t{1} << 28;
 
-/// A key of config.json, absent where it is null.
-class ConfigReader {
- public:
-  ConfigReader(const json& document, const std::string& where) : document_(document), where_(where) {}
-
-  const json* find(const char* key) const {
-    const auto found = document_.find(key);
-    return found == document_.end() || found->is_null() ? nullptr : &*found;
-  }
-  int64_t integer(const char* key, int64_t absent, int64_t low, int64_t high) const {
-    const json* value = find(key);
-    if (value == nullptr) return absent;
-    if (!value->is_number_integer() || (value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX) ||
-        value->get<int64_t>() < low || value->get<int64_t>() > high)
-      throw refuse(key, *value, fmt::format("allowed are whole numbers from {} to {}", low, high));
-    return value->get<int64_t>();
-  }
-  int64_t dimension(const char* key) const {
-    if (find(key) == nullptr) throw bad_input(fmt::format("{}: {} is missing", where_, key), kSupported);
-    return integer(key, 0, 1, int64_t{1} << 28);
-  }
-  double positive(const char* key, double absent) const {
-    const json* value = find(key);
-    if (value == nullptr) return absent;
-    const double number = value->is_number() ? value->get<double>() : 0;
-    if (!(number > 0) || !(number < 1e30)) throw refuse(key, *value, "allowed are numbers above 0");
-    return number;
-  }
-  /// The key must be absent or equal to `wanted`: anything else would compute something different.
-  void require(const char* key, const json& wanted) const {
-    const json* value = find(key);
-    if (value != nullptr && *value != wanted) throw refuse(key, *value, fmt::format("supported is {} only", wanted.dump()));
-  }
-  Error refuse(const char* key, const json& value, const std::string& hint) const {
-    return bad_input(fmt::format("{}: {} is {}", where_, key, value.dump()), hint);
-  }
-
- private:
-  const json& document_;
-  const std::string& where_;
-};
-
-void check_architecture(const ConfigReader& read, const json& document, const std::string& where) {
-  const json* type = read.find("model_type");
-  if (type != nullptr && *type != "llama") throw read.refuse("model_type", *type, kSupported);
-  if (type == nullptr && document.value("architectures", json::array()) != json::array({"LlamaForCausalLM"}))
-    throw bad_input(where + ": neither model_type nor architectures says that this is a Llama model", kSupported);
-  read.require("hidden_act", "silu");
-  read.require("attention_bias", false);
+/// Keys that change what is computed and have one supported value.
+void refuse_other_values(const ConfigReader& read, const HfClass& of) {
+  if (!of.qkv_bias) read.require("attention_bias", false);  // it would bring a bias of o too
   read.require("mlp_bias", false);
   read.require("partial_rotary_factor", 1.0);
   read.require("rotary_pct", 1.0);
-  if (const json* scaling = read.find("rope_scaling"); scaling != nullptr)
-    throw read.refuse("rope_scaling", *scaling, "supported is null only");
 }
 
-/// rope_theta: at the top, or inside rope_parameters since transformers 5.
-float read_rope_theta(const ConfigReader& read, const std::string& where) {
-  const json* inner = read.find("rope_parameters");
-  if (inner == nullptr) return static_cast<float>(read.positive("rope_theta", 10000));
-  if (!inner->is_object()) throw read.refuse("rope_parameters", *inner, "expected an object");
-  const ConfigReader parameters(*inner, where);
-  parameters.require("rope_type", "default");
-  return static_cast<float>(parameters.positive("rope_theta", read.positive("rope_theta", 10000)));
+template <class Value>
+Value read_name(const ConfigReader& read, const char* key, Value absent, std::initializer_list<Value> all,
+                const char* (*name_of)(Value)) {
+  const std::string name = read.text(key);
+  if (name.empty()) return absent;
+  std::vector<std::string> names;
+  for (const Value value : all) {
+    if (name == name_of(value)) return value;
+    names.push_back(name_of(value));
+  }
+  throw read.refuse(key, name, fmt::format("supported are {}", fmt::join(names, ", ")));
+}
+
+Activation read_activation(const ConfigReader& read, Activation absent) {
+  return read_name(read, "hidden_act", absent, {Activation::kSilu, Activation::kRelu2, Activation::kGelu}, activation_name);
+}
+
+/// sliding_window, where it holds for all layers or none.
+int64_t read_window(const ConfigReader& read, const HfClass& of, int64_t layers, bool given) {
+  if (of.window == WindowKeys::kNone) return 0;
+  const int64_t window = given ? read.integer("sliding_window", 0, 1, kLargestNumber) : of.absent_window;
+  if (of.window == WindowKeys::kAlways) return window;
+  if (!read.boolean("use_sliding_window", false)) return 0;
+  const int64_t first = read.integer("max_window_layers", 28, 0, kLargestNumber);
+  if (first >= layers) return 0;
+  if (first > 0)
+    throw read.refuse("max_window_layers", first,
+                      fmt::format("supported are 0 and {}: all layers have the window, or none", layers));
+  return window;
+}
+
+/// Keys that only Spectra's own class has.
+void read_own_keys(const ConfigReader& read, Config& config) {
+  config.qkv_bias = read.boolean("qkv_bias", false);
+  config.head_norms = read.boolean("head_norms", false);
+  config.sub_norms = read.boolean("sub_norms", config.sub_norms);
+  config.linear_norms = read_name(read, "linear_norms", config.linear_norms,
+                                  {LinearNorms::kNone, LinearNorms::kPlain, LinearNorms::kWeighted}, linear_norms_name);
+  config.activations = read_name(read, "activation_quantizer", config.activations,
+                                 {ActivationQuantizer::kNone, ActivationQuantizer::kInt8}, activation_quantizer_name);
+}
+
+void read_family(const ConfigReader& read, const HfClass& of, Config& config) {
+  const json* family = read.find("spectra_family");
+  if (family == nullptr) return;
+  if (!family->is_string()) throw read.refuse("spectra_family", *family, "allowed are float, ternary and binary");
+  const std::string name = family->get<std::string>();
+  if (&of == &kSpectraClass)
+    apply_family(config, name);
+  else
+    config.family = family_from_name(name);
 }
 
 /// A token id, the first of a list (Llama 3 has several EOS), or -1 where it is null.
@@ -94,24 +94,13 @@ int32_t read_token(const json& document, const ConfigReader& read, const char* k
   return value.get<int32_t>();
 }
 
-/// The shortest decimal that reads back as `value`: 1e-05, not 9.999999747378752e-06.
-double shortest(float value) { return std::stod(fmt::format("{}", value)); }
-
-nlohmann::ordered_json quantization(const std::string& packed_format, const std::map<std::string, ShardAxis>& axes) {
-  nlohmann::ordered_json shard_axis;
-  for (const char* name : {"q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"})
-    shard_axis[name] = lowbit::shard_axis_name(ShardAxis::kRows);
-  for (const char* name : {"o_proj", "down_proj"}) shard_axis[name] = lowbit::shard_axis_name(ShardAxis::kColumns);
-  for (const auto& axis : axes) shard_axis[axis.first] = lowbit::shard_axis_name(axis.second);
-  return {{"quant_method", "spectra"}, {"format", packed_format}, {"shard_axis", shard_axis}};
-}
-
 }  // namespace
 
 Config config_from_json(const std::string& text, const std::string& where) {
   const json document = format::parse_json_object(text, where);
   const ConfigReader read(document, where);
-  check_architecture(read, document, where);
+  const HfClass& of = hf_class_of(read);
+  refuse_other_values(read, of);
   Config config;
   config.hidden = read.dimension("hidden_size");
   config.glu = read.dimension("intermediate_size");
@@ -119,61 +108,27 @@ Config config_from_json(const std::string& text, const std::string& where) {
   config.heads = read.dimension("num_attention_heads");
   config.kv_heads = read.integer("num_key_value_heads", config.heads, 1, config.heads);
   config.vocab = read.dimension("vocab_size");
-  config.max_position = read.integer("max_position_embeddings", 2048, 1, int64_t{1} << 28);
-  config.norm_eps = static_cast<float>(read.positive("rms_norm_eps", 1e-6));
-  config.rope_theta = read_rope_theta(read, where);
-  if (const json* tied = read.find("tie_word_embeddings"); tied != nullptr) {
-    if (!tied->is_boolean()) throw read.refuse("tie_word_embeddings", *tied, "allowed are true and false");
-    config.tied = tied->get<bool>();
-  }
+  config.max_position = read.integer("max_position_embeddings", of.absent_positions, 1, kLargestNumber);
+  config.norm_eps = static_cast<float>(read.positive("rms_norm_eps", of.absent_norm_eps));
+  config.rope = read_rope(read, of.absent_theta);
+  config.tied = read.boolean("tie_word_embeddings", false);
   config.bos = read_token(document, read, "bos_token_id", 1, config.vocab);
   config.eos = read_token(document, read, "eos_token_id", 2, config.vocab);
   config.shards = read.integer("pretraining_model_parallel", 1, 1, 1024);
-  if (const json* family = read.find("spectra_family"); family != nullptr) {
-    if (!family->is_string()) throw read.refuse("spectra_family", *family, "allowed are float, ternary and binary");
-    config.family = family_from_name(family->get<std::string>());
-  }
+  read_family(read, of, config);
+  config.qkv_bias = of.qkv_bias, config.head_norms = of.head_norms, config.sub_norms = config.sub_norms || of.sub_norms;
+  config.activation = read_activation(read, of.activation == Activation::kSilu ? config.activation : of.activation);
+  config.window = read_window(read, of, config.layers, document.contains("sliding_window"));
+  if (&of == &kSpectraClass) read_own_keys(read, config);
+  const int64_t head_dim = read.integer("head_dim", of.absent_head_dim, 1, kLargestNumber);
+  if (head_dim * config.heads != config.hidden) config.head_size = head_dim;
   try {
     validate(config);
   } catch (const Error& error) {
     throw bad_input(fmt::format("{}: {}", where, error.what()), error.hint());
   }
-  read.require("head_dim", config.head_dim());
   if (packed_format_from_json(text).empty()) quantized_config_from_json(text, where);  // refuses what nobody here reads
   return config;
-}
-
-std::string config_to_json(const Config& config, const std::string& dtype, const std::string& packed_format,
-                           const std::map<std::string, ShardAxis>& axes) {
-  const auto token = [](int32_t id) { return id < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(id); };
-  nlohmann::ordered_json document = {{"architectures", {"LlamaForCausalLM"}},
-                                     {"model_type", "llama"},
-                                     {"hidden_size", config.hidden},
-                                     {"intermediate_size", config.glu},
-                                     {"num_hidden_layers", config.layers},
-                                     {"num_attention_heads", config.heads},
-                                     {"num_key_value_heads", config.kv_heads},
-                                     {"head_dim", config.head_dim()},
-                                     {"vocab_size", config.vocab},
-                                     {"max_position_embeddings", config.max_position},
-                                     {"hidden_act", "silu"},
-                                     {"rms_norm_eps", shortest(config.norm_eps)},
-                                     {"rope_theta", shortest(config.rope_theta)},
-                                     {"rope_scaling", nullptr},
-                                     {"attention_bias", false},
-                                     {"mlp_bias", false},
-                                     {"attention_dropout", 0.0},
-                                     {"tie_word_embeddings", config.tied},
-                                     {"bos_token_id", token(config.bos)},
-                                     {"eos_token_id", token(config.eos)},
-                                     {"initializer_range", 0.02},
-                                     {"use_cache", true},
-                                     {"pretraining_tp", 1},
-                                     {"torch_dtype", dtype},
-                                     {"pretraining_model_parallel", config.shards},
-                                     {"spectra_family", family_name(config.family)}};
-  if (!packed_format.empty()) document["quantization_config"] = quantization(packed_format, axes);
-  return document.dump(2) + "\n";
 }
 
 std::string packed_format_from_json(const std::string& text) {

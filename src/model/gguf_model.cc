@@ -2,24 +2,33 @@
 #include "model/gguf_model.h"
 
 #include "base/error.h"
+#include "model/rope_order.h"
+#include "model/variants.h"
 
 namespace spectra::model {
 namespace {
 
-struct Name {
-  const char* here;
-  const char* there;
+struct GgufName {
+  Slot slot;
+  const char* name;
 };
-constexpr Name kLayerNames[] = {
-    {"input_layernorm", "attn_norm"}, {"self_attn.q_proj", "attn_q"},      {"self_attn.k_proj", "attn_k"},
-    {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
-    {"mlp.gate_proj", "ffn_gate"},    {"mlp.up_proj", "ffn_up"},           {"mlp.down_proj", "ffn_down"}};
-constexpr Name kOtherNames[] = {{"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
+constexpr GgufName kGgufNames[] = {{Slot::kEmbedding, "token_embd"},
+                                   {Slot::kInputNorm, "attn_norm"},
+                                   {Slot::kQ, "attn_q"},
+                                   {Slot::kK, "attn_k"},
+                                   {Slot::kV, "attn_v"},
+                                   {Slot::kO, "attn_output"},
+                                   {Slot::kPostNorm, "ffn_norm"},
+                                   {Slot::kGate, "ffn_gate"},
+                                   {Slot::kUp, "ffn_up"},
+                                   {Slot::kDown, "ffn_down"},
+                                   {Slot::kFinalNorm, "output_norm"},
+                                   {Slot::kHead, "output"}};
 
-const char* find_name(std::span<const Name> names, const std::string& here) {
-  for (const Name& name : names)
-    if (here == name.here) return name.there;
-  SPECTRA_CHECK(false, "{} has no name in GGUF files", here);
+const char* gguf_stem(Slot slot) {
+  for (const GgufName& name : kGgufNames)
+    if (name.slot == slot) return name.name;
+  SPECTRA_CHECK(false, "slot {} has no name in GGUF files", static_cast<int>(slot));
 }
 
 /// general.file_type, by the type of most matrices.
@@ -61,19 +70,14 @@ void check_supported(const format::GgufContents& contents) {
 }  // namespace
 
 std::string gguf_name(const Parameter& parameter) {
-  const std::string stem = parameter.name.substr(0, parameter.name.rfind(".weight"));
-  const std::string prefix = "model.layers.";
-  if (stem.rfind(prefix, 0) != 0) return std::string(find_name(kOtherNames, stem)) + ".weight";
-  const size_t dot = stem.find('.', prefix.size());
-  return fmt::format("blk.{}.{}.weight", stem.substr(prefix.size(), dot - prefix.size()),
-                     find_name(kLayerNames, stem.substr(dot + 1)));
+  const char* name = gguf_stem(parameter.slot);
+  return parameter.layer < 0 ? fmt::format("{}.weight", name) : fmt::format("blk.{}.{}.weight", parameter.layer, name);
 }
 
-bool gguf_reorders_rows(const Parameter& parameter) {
-  return parameter.name.find(".q_proj.") != std::string::npos || parameter.name.find(".k_proj.") != std::string::npos;
-}
+bool gguf_reorders_rows(const Parameter& parameter) { return is_turned(parameter.slot); }
 
 void put_config(const Config& config, const std::string& name, format::GgmlType type, format::GgufMetadata& metadata) {
+  require_supported(config, "a GGUF file");
   const auto put = [&](const std::string& key, int64_t value) { metadata.put("llama." + key, static_cast<uint32_t>(value)); };
   metadata.put("general.architecture", "llama");
   metadata.put("general.type", "model");
@@ -88,7 +92,7 @@ void put_config(const Config& config, const std::string& name, format::GgmlType 
   put("attention.head_count", config.heads);
   put("attention.head_count_kv", config.kv_heads);
   put("rope.dimension_count", config.head_dim());
-  metadata.put("llama.rope.freq_base", config.rope_theta);
+  metadata.put("llama.rope.freq_base", config.rope.theta);
   metadata.put("llama.attention.layer_norm_rms_epsilon", config.norm_eps);
   metadata.put("spectra.family", family_name(config.family));
   metadata.put("spectra.shards", static_cast<uint32_t>(config.shards));
@@ -104,13 +108,13 @@ Config config_from_gguf(const format::GgufContents& contents) {
   config.heads = get("attention.head_count");
   config.kv_heads = contents.integer("llama.attention.head_count_kv", config.heads);
   config.max_position = get("context_length");
-  config.rope_theta = static_cast<float>(contents.number("llama.rope.freq_base", 10000));
+  config.rope.theta = static_cast<float>(contents.number("llama.rope.freq_base", 10000));
   if (contents.find("llama.attention.layer_norm_rms_epsilon") == nullptr)
     throw bad_input(contents.where + ": llama.attention.layer_norm_rms_epsilon is missing", "the file is damaged");
   config.norm_eps = static_cast<float>(contents.number("llama.attention.layer_norm_rms_epsilon", 0));
-  if (!(config.norm_eps > 0) || !(config.norm_eps < 1) || !(config.rope_theta > 0) || !(config.rope_theta < 1e30f))
+  if (!(config.norm_eps > 0) || !(config.norm_eps < 1) || !(config.rope.theta > 0) || !(config.rope.theta < 1e30f))
     throw bad_input(
-        fmt::format("{}: norm epsilon {} or rope.freq_base {} makes no sense", contents.where, config.norm_eps, config.rope_theta),
+        fmt::format("{}: norm epsilon {} or rope.freq_base {} makes no sense", contents.where, config.norm_eps, config.rope.theta),
         "the file is damaged");
   const format::GgufTensor* embedding = contents.tensor("token_embd.weight");
   if (embedding == nullptr) throw bad_input(contents.where + ": tensor token_embd.weight is missing", "it holds no whole model");

@@ -52,7 +52,7 @@ Config read_header(std::span<const std::byte> bytes, const std::string& where) {
 
 /// One kind of parameter, stacked over all layers.
 struct Stack {
-  const char* name;
+  Slot slot;
   int64_t elements;  // of one layer
 };
 
@@ -64,10 +64,6 @@ std::vector<float> permuted(const float* rows, int64_t count, int64_t cols, int6
   return out;
 }
 
-bool rotated(const std::string& name) {
-  return name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos;
-}
-
 void write_llama2c_weights(const MappedFile& file, const Llama2c& source, const fs::path& path) {
   const std::vector<Parameter> all = parameters(source.config);
   std::vector<format::SafetensorsWriter::Entry> entries;
@@ -76,7 +72,7 @@ void write_llama2c_weights(const MappedFile& file, const Llama2c& source, const 
   for (const Parameter& p : all) {
     const auto bytes = static_cast<size_t>(p.rows * p.cols) * sizeof(float);
     const std::byte* data = file.bytes().data() + source.offsets.at(p.name);
-    if (rotated(p.name))
+    if (is_turned(p.slot))
       writer.write(permuted(reinterpret_cast<const float*>(data), p.rows, p.cols, source.config.head_dim()).data(), bytes);
     else
       writer.write(data, bytes);
@@ -111,15 +107,9 @@ Llama2c parse_llama2c(std::span<const std::byte> bytes, const std::string& where
     if (!name.empty()) result.offsets[name] = at;
     at += static_cast<size_t>(elements) * sizeof(float);
   };
-  const Stack stacks[] = {{"input_layernorm", c.hidden},
-                          {"self_attn.q_proj", c.hidden * c.hidden},
-                          {"self_attn.k_proj", c.kv_dim() * c.hidden},
-                          {"self_attn.v_proj", c.kv_dim() * c.hidden},
-                          {"self_attn.o_proj", c.hidden * c.hidden},
-                          {"post_attention_layernorm", c.hidden},
-                          {"mlp.gate_proj", c.glu * c.hidden},
-                          {"mlp.down_proj", c.glu * c.hidden},
-                          {"mlp.up_proj", c.glu * c.hidden}};
+  const Stack stacks[] = {{Slot::kInputNorm, c.hidden},      {Slot::kQ, c.hidden * c.hidden}, {Slot::kK, c.kv_dim() * c.hidden},
+                          {Slot::kV, c.kv_dim() * c.hidden}, {Slot::kO, c.hidden * c.hidden}, {Slot::kPostNorm, c.hidden},
+                          {Slot::kGate, c.glu * c.hidden},   {Slot::kDown, c.glu * c.hidden}, {Slot::kUp, c.glu * c.hidden}};
   int64_t layer_elements = 0;
   for (const Stack& stack : stacks) layer_elements += stack.elements;
   // Before anything is built for each layer: a header that lies about the number of layers must not cost memory.
@@ -129,12 +119,12 @@ Llama2c parse_llama2c(std::span<const std::byte> bytes, const std::string& where
   if (bytes.size() != expected)
     throw not_llama2c(where, fmt::format("{} bytes, but its header implies {}: it is {}", bytes.size(), expected,
                                          bytes.size() < expected ? "truncated" : "not of this format"));
-  take("model.embed_tokens.weight", embedding);
+  take(parameter_name({-1, Slot::kEmbedding}), embedding);
   for (const Stack& stack : stacks)
-    for (int64_t i = 0; i < c.layers; ++i) take(fmt::format("model.layers.{}.{}.weight", i, stack.name), stack.elements);
-  take("model.norm.weight", c.hidden);
+    for (int64_t i = 0; i < c.layers; ++i) take(parameter_name({i, stack.slot}), stack.elements);
+  take(parameter_name({-1, Slot::kFinalNorm}), c.hidden);
   take("", tables);
-  if (!c.tied) take("lm_head.weight", embedding);
+  if (!c.tied) take(parameter_name({-1, Slot::kHead}), embedding);
   SPECTRA_CHECK(at == bytes.size(), "{} of {}", at, bytes.size());
   return result;
 }

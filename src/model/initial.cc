@@ -10,8 +10,8 @@ namespace spectra::model {
 
 void initial_values(const Parameter& parameter, uint64_t seed, int64_t begin, int64_t count, float* out) {
   constexpr double kDeviation = 0.02;  // initializer_range of the released models
-  if (parameter.role == Role::kNorm) {
-    std::fill_n(out, count, 1.0f);
+  if (parameter.vector()) {
+    std::fill_n(out, count, parameter.role == Role::kNorm ? 1.0f : 0.0f);
     return;
   }
   const Rng rng(seed, std::stoull(sha256(parameter.name).substr(0, 16), nullptr, 16));

@@ -113,15 +113,10 @@ std::vector<Packing> pack_all(const format::ModelDirectory& directory, const Con
   return all;
 }
 
-std::string projection_of(const std::string& name) {
-  const size_t end = name.rfind('.'), begin = name.rfind('.', end - 1);
-  return name.substr(begin + 1, end - begin - 1);
-}
-
 std::vector<PackedGroup> summarize(const std::vector<Packing>& all) {
   std::vector<PackedGroup> groups;
   for (const Packing& packing : all) {
-    const std::string name = projection_of(packing.parameter.name), axis = lowbit::shard_axis_name(packing.found.axis);
+    const std::string name = projection_name(packing.parameter.slot), axis = lowbit::shard_axis_name(packing.found.axis);
     auto group = std::find_if(groups.begin(), groups.end(), [&](const PackedGroup& g) { return g.projection == name; });
     if (group == groups.end()) {
       groups.push_back({name, 0, packing.parameter.rows, packing.parameter.cols, 0, axis, 0, 0, 0});

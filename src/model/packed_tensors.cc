@@ -10,22 +10,12 @@
 #include "model/typed_tensor.h"
 
 namespace spectra::model {
-namespace {
-
-/// "model.layers.0.mlp.up_proj.weight" -> "up_proj".
-std::string projection_name(const std::string& name) {
-  const size_t end = name.rfind('.');
-  const size_t begin = name.rfind('.', end - 1);
-  return name.substr(begin + 1, end - begin - 1);
-}
-
-}  // namespace
 
 PackedNames packed_names(const std::string& weight) { return {weight + "_packed", weight + "_scale", weight + "_shards"}; }
 
 lowbit::ShardAxis PackedConfig::axis_of(const Parameter& parameter) const {
   if (const auto full = axes.find(parameter.name); full != axes.end()) return full->second;
-  if (const auto brief = axes.find(projection_name(parameter.name)); brief != axes.end()) return brief->second;
+  if (const auto brief = axes.find(projection_name(parameter.slot)); brief != axes.end()) return brief->second;
   return parameter.axis;
 }
 

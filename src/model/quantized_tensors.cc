@@ -135,7 +135,7 @@ std::string StoredQuantized::why_not_direct() const {
 }
 
 bool is_stored_quantized(const ModelDirectory& directory, const QuantizedConfig& config, const Parameter& parameter) {
-  if (parameter.role == Role::kNorm || parameter.role == Role::kEmbedding) return false;
+  if (parameter.vector() || parameter.role == Role::kEmbedding) return false;
   if (directory.find(quantized_names(config.format, parameter.name).codes) != nullptr) return true;
   return parameter.role == Role::kLinear && directory.find(parameter.name) == nullptr;
 }

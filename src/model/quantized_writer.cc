@@ -193,6 +193,8 @@ std::vector<TensorOutput> all_outputs(const format::ModelDirectory& directory, c
                                       const QuantizationInfo& info, const QuantizedSource& source) {
   const std::vector<Parameter> all = parameters(config);
   std::set<std::string> placed = linear_names(all);
+  for (const Parameter& p : all)
+    if (p.role == Role::kBias) placed.erase(p.name);  // a bias of the model, not a writer's zeros
   std::vector<TensorOutput> outputs;
   for (const Parameter& p : all) {
     if (p.role == Role::kLinear) {

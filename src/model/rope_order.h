@@ -4,8 +4,12 @@
 // same model has its rows in another order.
 #include <cstdint>
 
+#include "model/slot.h"
+
 namespace spectra::model {
 
+/// Whether the rows of a parameter are in such an order.
+inline bool is_turned(Slot slot) { return slot == Slot::kQ || slot == Slot::kK; }
 /// Row `row` in Hugging Face order is this row in the order of adjacent pairs.
 inline int64_t adjacent_row(int64_t row, int64_t head_dim) {
   const int64_t head = row / head_dim, i = row % head_dim, half = head_dim / 2;

@@ -11,6 +11,7 @@
 #include "base/system.h"
 #include "base/units.h"
 #include "format/strict_json.h"
+#include "model/variants.h"
 #include "ops/gemm_peak.h"
 #include "quantize/moments.h"
 #include "quantize/stream.h"
@@ -48,6 +49,7 @@ model::Config float_config(const format::ModelDirectory& directory) {
   if (document.contains("quantization_config") && !document["quantization_config"].is_null())
     throw bad_input(fmt::format("{} is quantized or packed already", where), "quantize the float model that it was made from");
   model::Config config = model::config_from_json(directory.config_json(), where + "/config.json");
+  model::require_supported(config, "quantize");
   if (config.family != model::Family::kFloat || looks_low_bit(directory, config))
     throw bad_input(fmt::format("{} is a {} model: its weights take two or three values already", where,
                                 config.family == model::Family::kFloat ? "low-bit" : model::family_name(config.family)),

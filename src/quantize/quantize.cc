@@ -28,8 +28,6 @@ constexpr double kProgressSteps = 1000;  // of a block
 
 enum PartIndex : uint8_t { kForward, kHessians, kFactors, kColumns, kErrors };
 
-std::string layer_of(const std::string& parameter) { return parameter.substr(0, parameter.rfind('.')); }
-
 std::vector<float> dequantized(const lowbit::QuantizedMatrix& m) {
   std::vector<float> w(m.codes.size());
 #pragma omp parallel for
@@ -148,10 +146,9 @@ std::string Run::fingerprint() const {
 }
 
 std::vector<model::Parameter> Run::linears(int64_t block, Step step) const {
-  const std::string prefix = fmt::format("model.layers.{}.", block);
   std::vector<model::Parameter> out;
   for (const model::Parameter& p : model::parameters(config_))
-    if (p.role == model::Role::kLinear && p.name.rfind(prefix, 0) == 0 && step_of(p.name) == step) out.push_back(p);
+    if (p.role == model::Role::kLinear && p.layer == block && step_of(p.slot) == step) out.push_back(p);
   return out;
 }
 
@@ -196,7 +193,7 @@ LinearReport Run::solve_one(const model::Parameter& parameter, const Factor* fac
   timed(kColumns, solving_flops(o, false) * squares, [&] {
     solved = solve(w.data(), parameter.rows, parameter.cols, o.method == Method::kRtn ? nullptr : factor, o, parameter.name);
   });
-  LinearReport report{layer_of(parameter.name), parameter.rows, parameter.cols};
+  LinearReport report{model::module_name(parameter.name), parameter.rows, parameter.cols};
   report.weight_error = mean_square(solved.squared_difference, solved.squared_weights);
   report.clipped = static_cast<double>(solved.clipped) / static_cast<double>(parameter.rows * parameter.cols);
   if (hessian != nullptr)
@@ -221,7 +218,8 @@ void Run::solve_step(Step step, int64_t block, MomentSums* sums, FinishedBlock& 
   const bool factored = job_.options.method != Method::kRtn;
   const auto size = static_cast<double>(input_width(config_, step));
   if (factored)
-    timed(kFactors, size * size * size * 2 / 3, [&] { factor = factorize(moments, job_.options, layer_of(layers.front().name)); });
+    timed(kFactors, size * size * size * 2 / 3,
+          [&] { factor = factorize(moments, job_.options, model::module_name(layers.front().name)); });
   const double shared = watch.seconds() / static_cast<double>(layers.size());
   for (const model::Parameter& parameter : layers) {
     check_interrupted(
@@ -247,7 +245,7 @@ void Run::block(int64_t index) {
     if (step == Step::kEnd) break;
     if (!resumed) solve_step(step, index, sums.get(), finished);
     if (!calibrated()) continue;
-    for (const model::Parameter& p : linears(index, step)) stream_->set(p.name, dequantized(finished.matrices.at(p.name)).data());
+    for (const model::Parameter& p : linears(index, step)) stream_->set(p.slot, dequantized(finished.matrices.at(p.name)).data());
   }
   if (!resumed) partial_->save(index, finished);
   report_.linears.insert(report_.linears.end(), finished.linears.begin(), finished.linears.end());

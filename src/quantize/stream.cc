@@ -8,31 +8,34 @@
 
 namespace spectra::quantize {
 
+using model::Slot;
 using ops::Tensor;
 
 namespace {
 
 constexpr int64_t kHeadRows = 512;  // tokens whose logits exist at a time
 
-std::string layer_name(int64_t block, const char* rest) { return fmt::format("model.layers.{}.{}.weight", block, rest); }
-
-bool ends_with(const std::string& name, const char* projection) {
-  const std::string end = std::string(".") + projection + ".weight";
-  return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
-}
+constexpr Slot kLinears[] = {Slot::kQ, Slot::kK, Slot::kV, Slot::kO, Slot::kGate, Slot::kUp, Slot::kDown};
 
 Tensor as_row(std::vector<float>& values) { return {values.data(), DType::kF32, 1, static_cast<int64_t>(values.size())}; }
 
 }  // namespace
 
-Step step_of(const std::string& parameter) {
-  for (const char* name : {"q_proj", "k_proj", "v_proj"})
-    if (ends_with(parameter, name)) return Step::kAttention;
-  if (ends_with(parameter, "o_proj")) return Step::kOutput;
-  for (const char* name : {"gate_proj", "up_proj"})
-    if (ends_with(parameter, name)) return Step::kMlp;
-  SPECTRA_CHECK(ends_with(parameter, "down_proj"), "{}", parameter);
-  return Step::kDown;
+Step step_of(Slot linear) {
+  switch (linear) {
+    case Slot::kQ:
+    case Slot::kK:
+    case Slot::kV:
+      return Step::kAttention;
+    case Slot::kO:
+      return Step::kOutput;
+    case Slot::kGate:
+    case Slot::kUp:
+      return Step::kMlp;
+    default:
+      SPECTRA_CHECK(linear == Slot::kDown, "slot {}", static_cast<int>(linear));
+      return Step::kDown;
+  }
 }
 
 int64_t input_width(const model::Config& config, Step step) {
@@ -63,7 +66,7 @@ Stream::Stream(ops::Backend& backend, const model::Config& config, std::span<con
                const Weights& weights, const fs::path& spill)
     : backend_(backend),
       config_(config),
-      rotation_{model::rope_frequencies(config), 1},
+      rotation_{model::rope_frequencies(config).inverse, model::rope_frequencies(config).attention_factor},
       tokens_(tokens.begin(), tokens.end()),
       time_(time),
       sequences_(static_cast<int64_t>(tokens.size()) / time),
@@ -75,7 +78,7 @@ Stream::Stream(ops::Backend& backend, const model::Config& config, std::span<con
       o_(linear(config.hidden, config.heads * config.head_dim())),
       gate_up_(linear(2 * config.glu, config.hidden)),
       down_(linear(config.hidden, config.glu)) {
-  std::vector<float> table = weights("model.embed_tokens.weight");
+  std::vector<float> table = weights(model::parameter_name({-1, Slot::kEmbedding}));
   for (int64_t chunk = 0; chunk < chunks(); ++chunk) {
     const Tensor rows = hidden_.rows(first_token(chunk), chunk_tokens(chunk));
     backend_.embedding(rows, tokens_.data() + first_token(chunk), {table.data(), DType::kF32, config_.vocab, config_.hidden});
@@ -102,24 +105,22 @@ Tensor Stream::scratch(ops::Buffer& buffer, DType dtype, int64_t rows, int64_t c
 
 void Stream::load_block(int64_t index, const Weights& weights) {
   block_ = index;
-  attention_norm_ = weights(layer_name(index, "input_layernorm"));
-  mlp_norm_ = weights(layer_name(index, "post_attention_layernorm"));
-  for (const char* name : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj",
-                           "mlp.up_proj", "mlp.down_proj"})
-    set(layer_name(index, name), weights(layer_name(index, name)).data());
+  attention_norm_ = weights(model::parameter_name({index, Slot::kInputNorm}));
+  mlp_norm_ = weights(model::parameter_name({index, Slot::kPostNorm}));
+  for (const Slot slot : kLinears) set(slot, weights(model::parameter_name({index, slot})).data());
 }
 
-void Stream::set(const std::string& parameter, const float* values) {
+void Stream::set(Slot linear, const float* values) {
   const int64_t he = config_.heads * config_.head_dim(), ke = config_.kv_dim();
   Tensor part;
-  if (ends_with(parameter, "q_proj")) part = qkv_.weight.codes.row_range(0, he);
-  if (ends_with(parameter, "k_proj")) part = qkv_.weight.codes.row_range(he, ke);
-  if (ends_with(parameter, "v_proj")) part = qkv_.weight.codes.row_range(he + ke, ke);
-  if (ends_with(parameter, "o_proj")) part = o_.weight.codes;
-  if (ends_with(parameter, "gate_proj")) part = gate_up_.weight.codes.row_range(0, config_.glu);
-  if (ends_with(parameter, "up_proj")) part = gate_up_.weight.codes.row_range(config_.glu, config_.glu);
-  if (ends_with(parameter, "down_proj")) part = down_.weight.codes;
-  SPECTRA_CHECK(part.data != nullptr, "{}", parameter);
+  if (linear == Slot::kQ) part = qkv_.weight.codes.row_range(0, he);
+  if (linear == Slot::kK) part = qkv_.weight.codes.row_range(he, ke);
+  if (linear == Slot::kV) part = qkv_.weight.codes.row_range(he + ke, ke);
+  if (linear == Slot::kO) part = o_.weight.codes;
+  if (linear == Slot::kGate) part = gate_up_.weight.codes.row_range(0, config_.glu);
+  if (linear == Slot::kUp) part = gate_up_.weight.codes.row_range(config_.glu, config_.glu);
+  if (linear == Slot::kDown) part = down_.weight.codes;
+  SPECTRA_CHECK(part.data != nullptr, "slot {}", static_cast<int>(linear));
   backend_.copy_in(part, values);
 }
 
@@ -179,9 +180,9 @@ Tensor Stream::run(Step step, int64_t chunk) {
 }
 
 double Stream::loss(int64_t sequences, const Weights& weights) {
-  std::vector<float> norm_weight = weights("model.norm.weight");
+  std::vector<float> norm_weight = weights(model::parameter_name({-1, Slot::kFinalNorm}));
   Linear head = linear(config_.vocab, config_.hidden);
-  backend_.copy_in(head.weight.codes, weights(config_.tied ? "model.embed_tokens.weight" : "lm_head.weight").data());
+  backend_.copy_in(head.weight.codes, weights(model::parameter_name({-1, config_.tied ? Slot::kEmbedding : Slot::kHead})).data());
   ops::Buffer logits_memory, loss_memory = backend_.allocate(sizeof(double));
   const Tensor loss(loss_memory.data(), DType::kF64, 1, 1);
   for (int64_t s = 0; s < sequences; ++s) {

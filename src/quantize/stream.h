@@ -22,8 +22,8 @@ namespace spectra::quantize {
 
 enum class Step : uint8_t { kAttention, kOutput, kMlp, kDown, kEnd };
 constexpr Step kSteps[] = {Step::kAttention, Step::kOutput, Step::kMlp, Step::kDown, Step::kEnd};
-/// The step whose input the parameter reads ("model.layers.0.mlp.up_proj.weight": kMlp).
-Step step_of(const std::string& parameter);
+/// The step whose input a linear layer reads.
+Step step_of(model::Slot linear);
 /// Columns of the step's x; 0 for kEnd.
 int64_t input_width(const model::Config& config, Step step);
 /// Floating-point operations of the step for each token of sequences of `time`.
@@ -46,7 +46,7 @@ class Stream {
   /// Norms and linear weights of block `index`.
   void load_block(int64_t index, const Weights& weights);
   /// Replaces one linear weight of the current block.
-  void set(const std::string& parameter, const float* values);
+  void set(model::Slot linear, const float* values);
 
   int64_t chunks() const { return (sequences_ + chunk_sequences_ - 1) / chunk_sequences_; }
   int64_t chunk_tokens(int64_t chunk) const;

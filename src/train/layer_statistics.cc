@@ -3,18 +3,12 @@
 
 #include <cmath>
 #include <iterator>
+#include <string_view>
 
 namespace spectra::train {
 namespace {
 
-/// "model.layers.3.self_attn.q_proj.weight" -> "layers.3.self_attn.q_proj".
-std::string short_name(std::string name) {
-  const std::string before = "model.", after = ".weight";
-  if (name.rfind(before, 0) == 0) name = name.substr(before.size());
-  if (name.size() > after.size() && name.compare(name.size() - after.size(), after.size(), after) == 0)
-    name.resize(name.size() - after.size());
-  return name;
-}
+constexpr std::string_view kModel = "model.";  // before "layers." in every name: not in the log
 
 LayerStatistics statistics_of(ops::Backend& backend, const model::Config& config, const TrainedParameter& parameter,
                               const ops::QuantizeStats& stats, std::vector<float>& weights) {
@@ -103,7 +97,7 @@ std::vector<LayerStatistics> layer_statistics(ops::Backend& backend, Ranks& rank
     if (parameter.info.role != model::Role::kLinear) continue;
     known.push_back(parameter.weight.data != nullptr);
     own.push_back(known.back() ? statistics_of(backend, config, parameter, stats[p], weights) : LayerStatistics{});
-    own.back().name = short_name(parameter.info.name);
+    own.back().name = model::module_name(parameter.info.name).substr(kModel.size());
   }
   return gathered(ranks, own, known, config);
 }

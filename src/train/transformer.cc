@@ -6,6 +6,7 @@
 
 #include "model/initial.h"
 #include "model/rope.h"
+#include "model/variants.h"
 #include "train/activations.h"
 #include "train/weights.h"
 
@@ -19,7 +20,7 @@ struct Transformer::Impl {
         config(config_),
         batch(batch_),
         time(time_),
-        rotation{model::rope_frequencies(config), 1},
+        rotation{model::rope_frequencies(config).inverse, model::rope_frequencies(config).attention_factor},
         recompute(recompute_),
         memory(&backend_),
         weights(config, {backend_.activation(), backend_.master()}, place, memory),
@@ -200,6 +201,7 @@ Recompute recompute_from_name(const std::string& name) {
 Transformer::Transformer(ops::Backend& backend, const model::Config& config, int64_t batch, int64_t time, Recompute recompute,
                          Place place) {
   model::validate(config);
+  model::require_supported(config, "training");
   SPECTRA_CHECK(batch > 0 && time > 0, "batch {}, time {}", batch, time);
   impl_ = std::make_unique<Impl>(backend, config, batch, time, recompute, place);
 }

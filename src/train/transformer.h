@@ -22,7 +22,7 @@ struct TrainedParameter {
   ops::Tensor stats;   ///< (1, 2) i64: see Backend::quantize_weight; empty where scales are; the owner's only
   size_t block = 0;
   bool owned = true;
-  bool decayed() const { return info.role != model::Role::kNorm; }
+  bool decayed() const { return !info.vector(); }
 };
 
 /// What of the forward pass is kept for the backward pass; the rest is computed again there, from the same inputs by the same ops,

@@ -7,6 +7,8 @@
 
 namespace spectra::train {
 
+using model::Slot;
+
 namespace {
 
 ops::WeightKind kind_of(model::Family family) {
@@ -20,11 +22,15 @@ ops::WeightKind kind_of(model::Family family) {
   }
 }
 
-/// Parameters of each block, in file order: embedding; norm, q, k, v, o and norm, gate, up, down of each layer; norm and head.
-std::vector<size_t> block_counts(const model::Config& config) {
-  std::vector<size_t> counts = {1};
-  for (int64_t l = 0; l < config.layers; ++l) counts.insert(counts.end(), {5, 4});
-  counts.push_back(config.tied ? 1 : 2);
+/// Parameters of each block, in file order: those of one layer and part follow each other.
+std::vector<size_t> block_counts(const std::vector<model::Parameter>& parameters) {
+  std::vector<size_t> counts;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const bool same = i > 0 && parameters[i].layer == parameters[i - 1].layer &&
+                      model::part_of(parameters[i].slot) == model::part_of(parameters[i - 1].slot);
+    if (!same) counts.push_back(0);
+    ++counts.back();
+  }
   return counts;
 }
 
@@ -52,51 +58,56 @@ std::vector<int> assign_owners(const std::vector<model::Parameter>& parameters, 
 }  // namespace
 
 Weights::Weights(const model::Config& config, Precision precision, const Place& place, Memory& memory)
-    : config_(config), precision_(precision), memory_(memory), infos_(model::parameters(config)), rank_(place.rank) {
-  const std::vector<size_t> counts = block_counts(config);
-  owners_ = assign_owners(infos_, counts, place.ranks);
+    : config_(config),
+      precision_(precision),
+      memory_(memory),
+      infos_(model::parameters(config)),
+      counts_(block_counts(infos_)),
+      owners_(assign_owners(infos_, counts_, place.ranks)),
+      rank_(place.rank) {
   parameters.reserve(infos_.size());
   stats = memory_.tensor(DType::kI64, static_cast<int64_t>(infos_.size()), 2);
-  begin_block(1);
-  embedding = stack(1, true);
+  begin_block();
+  embedding = stack({Slot::kEmbedding}, true);
   for (int64_t l = 0; l < config.layers; ++l) {
     LayerWeights layer;
-    begin_block(5);
-    layer.attention_norm = stack(1, true);
-    layer.qkv = linear(3);
-    layer.o = linear(1);
-    begin_block(4);
-    layer.mlp_norm = stack(1, true);
-    layer.gate_up = linear(2);
-    layer.down = linear(1);
+    begin_block();
+    layer.attention_norm = stack({Slot::kInputNorm}, true);
+    layer.qkv = linear({Slot::kQ, Slot::kK, Slot::kV});
+    layer.o = linear({Slot::kO});
+    begin_block();
+    layer.mlp_norm = stack({Slot::kPostNorm}, true);
+    layer.gate_up = linear({Slot::kGate, Slot::kUp});
+    layer.down = linear({Slot::kDown});
     layers.push_back(layer);
   }
-  begin_block(counts.back());
-  final_norm = stack(1, true);
-  head = config.tied ? quantized(embedding, 0, 1) : linear(1);
+  begin_block();
+  final_norm = stack({Slot::kFinalNorm}, true);
+  head = config.tied ? quantized(embedding, 0, 1) : linear({Slot::kHead});
   SPECTRA_CHECK(parameters.size() == infos_.size(), "{} of {} parameters placed", parameters.size(), infos_.size());
 }
 
-/// The next `count` parameters: one tensor for all their gradients, so that they can travel together.
-void Weights::begin_block(size_t count) {
+/// The next block's parameters: one tensor for all their gradients, so that they can travel together.
+void Weights::begin_block() {
   Block block;
   block.first = parameters.size();
-  block.count = count;
+  block.count = counts_[blocks.size()];
   block.owner = owners_[blocks.size()];
   int64_t elements = 0;
-  for (size_t i = block.first; i < block.first + count; ++i) elements += padded(infos_[i].rows * infos_[i].cols);
+  for (size_t i = block.first; i < block.first + block.count; ++i) elements += padded(infos_[i].rows * infos_[i].cols);
   block.gradient = memory_.tensor(precision_.master, 1, elements);
   blocks.push_back(block);
   placed_ = 0;
 }
 
-/// Places the next `count` parameters. `everywhere`: the forward pass reads the master weight itself, so every rank keeps it.
-Stacked Weights::stack(int count, bool everywhere) {
+/// Places the next parameters, which are those of `slots`. `everywhere`: the forward pass reads the master weight itself, so every
+/// rank keeps it.
+Stacked Weights::stack(std::initializer_list<Slot> slots, bool everywhere) {
   Block& block = blocks.back();
   const size_t first = parameters.size();
   const int64_t cols = infos_[first].cols;
   int64_t rows = 0;
-  for (size_t i = first; i < first + static_cast<size_t>(count); ++i) rows += infos_[i].rows;
+  for (size_t i = first; i < first + slots.size(); ++i) rows += infos_[i].rows;
   const bool owned = block.owner == rank_;
   const auto stacked = [&](bool kept) { return kept ? memory_.tensor(precision_.master, rows, cols) : ops::Tensor(); };
   TrainedParameter all;
@@ -107,9 +118,10 @@ Stacked Weights::stack(int count, bool everywhere) {
   all.gradient = {all.gradient.data, precision_.master, rows, cols};
   placed_ += padded(rows * cols);
   int64_t row = 0;
-  for (int i = 0; i < count; ++i) {
+  for (const Slot slot : slots) {
     TrainedParameter parameter;
     parameter.info = infos_[parameters.size()];
+    SPECTRA_CHECK(parameter.info.slot == slot, "{} in slot {}", parameter.info.name, static_cast<int>(slot));
     SPECTRA_CHECK(parameter.info.cols == cols, "{}: {} columns beside {}", parameter.info.name, parameter.info.cols, cols);
     const int64_t own = parameter.info.rows;
     const auto part = [&](const ops::Tensor& tensor) {
@@ -128,9 +140,9 @@ Stacked Weights::stack(int count, bool everywhere) {
   return {all.weight, all.gradient};
 }
 
-Linear Weights::linear(int count) {
+Linear Weights::linear(std::initializer_list<Slot> slots) {
   const size_t first = parameters.size();
-  return quantized(stack(count, false), first, static_cast<size_t>(count));
+  return quantized(stack(slots, false), first, slots.size());
 }
 
 /// Codes for `count` parameters from `first`, which fill `stacked`. Embedding and head stay float in every family.
@@ -184,8 +196,8 @@ ParameterBytes parameter_bytes(const model::Config& config, Place place) {
   const auto bytes = [](const ops::Tensor& tensor) { return tensor.bytes(); };
   ParameterBytes total;
   for (const TrainedParameter& parameter : weights.parameters) {
-    const bool embedding_or_norm = parameter.info.role == model::Role::kEmbedding || parameter.info.role == model::Role::kNorm;
-    if (parameter.owned || embedding_or_norm) total.masters += bytes(parameter.weight);
+    const bool everywhere = parameter.info.role == model::Role::kEmbedding || parameter.info.vector();
+    if (parameter.owned || everywhere) total.masters += bytes(parameter.weight);
     if (parameter.owned) total.moments += 2 * bytes(parameter.weight);
   }
   for (const Block& block : weights.blocks) total.gradients += bytes(block.gradient);

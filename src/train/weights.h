@@ -3,6 +3,7 @@
 // The parameters of a Transformer and how they are stacked for the GEMMs: q, k, v are one matrix, gate and up another. Ranks share
 // the optimizer's work by blocks (ZeRO stage 1, Rajbhandari et al. 2020): the owner of a block keeps its masters and moments,
 // updates them and hands out what forward and backward read.
+#include <initializer_list>
 #include <vector>
 
 #include "train/memory.h"
@@ -52,9 +53,9 @@ class Weights {
     int64_t row_begin;
     size_t parameter, block;
   };
-  void begin_block(size_t count);
-  Stacked stack(int count, bool everywhere);
-  Linear linear(int count);
+  void begin_block();
+  Stacked stack(std::initializer_list<model::Slot> slots, bool everywhere);
+  Linear linear(std::initializer_list<model::Slot> slots);
   Linear quantized(const Stacked& stacked, size_t first, size_t count);
   void add_shards(ops::QuantizedWeight& weight, size_t first, size_t count);
 
@@ -62,7 +63,8 @@ class Weights {
   Precision precision_;
   Memory& memory_;
   std::vector<model::Parameter> infos_;
-  std::vector<int> owners_;  // of blocks
+  std::vector<size_t> counts_;  // parameters of blocks
+  std::vector<int> owners_;     // of blocks
   int rank_;
   int64_t placed_ = 0;  // elements of the current block's gradient
   std::vector<Quantization> quantizations_;

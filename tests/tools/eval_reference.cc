@@ -94,7 +94,7 @@ class PlainModel {
     const auto width = static_cast<size_t>(c_.head_dim());
     for (size_t h = 0; h < heads.size(); h += width)
       for (size_t i = 0; i < width / 2; ++i) {
-        const double angle = static_cast<double>(position) * std::pow(static_cast<double>(c_.rope_theta),
+        const double angle = static_cast<double>(position) * std::pow(static_cast<double>(c_.rope.theta),
                                                                       -2.0 * static_cast<double>(i) / static_cast<double>(width));
         const double a = static_cast<double>(heads[h + i]), b = static_cast<double>(heads[h + i + width / 2]);
         heads[h + i] = static_cast<float>(a * std::cos(angle) - b * std::sin(angle));

@@ -91,7 +91,7 @@ HeatMap heads_map(const StudyWeights& weights) {
   HeatMap map{"Zeros by head", "heads, layer after layer", "zero weights by projection", {}, {}, kind_colour(kTriLM), " %"};
   for (const MatrixConnections& matrix : weights.connections) {
     const std::string& name = matrix.place.projection;
-    if (name.size() != 6 || name.find("_proj") != 1) continue;  // q, k, v, o
+    if (!matrix.place.heads) continue;
     auto row = std::find(map.rows.begin(), map.rows.end(), name);
     if (row == map.rows.end()) row = map.rows.insert(map.rows.end(), name), map.cells.emplace_back();
     for (const Codes3& head : matrix.parts)
@@ -108,7 +108,7 @@ Table connection_table(const StudyWeights& weights) {
   };
   for (const MatrixConnections& matrix : weights.connections) {
     add(matrix.name, "all", matrix.all);
-    if (matrix.place.projection.size() == 6)  // heads; neurons would be thousands of lines
+    if (matrix.place.heads)  // neurons would be thousands of lines
       for (size_t i = 0; i < matrix.parts.size(); ++i) add(matrix.name, fmt::format("head {}", i), matrix.parts[i]);
   }
   return table;

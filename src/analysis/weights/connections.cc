@@ -14,20 +14,19 @@ struct Parts {
   bool along_rows;
   int64_t width;
 };
-Parts parts_of(const std::string& projection, const model::Config& config) {
-  if (projection == "o_proj") return {false, config.head_dim()};
-  if (projection == "down_proj") return {false, 1};
-  if (projection == "gate_proj" || projection == "up_proj") return {true, 1};
-  return {true, config.head_dim()};
+Parts parts_of(model::Slot linear, const model::Config& config) {
+  const bool heads = model::part_of(linear) == model::Part::kAttention;
+  const bool inputs = linear == model::Slot::kO || linear == model::Slot::kDown;
+  return {!inputs, heads ? config.head_dim() : 1};
 }
 
 void count(float weight, Codes3& codes) { ++(weight < 0 ? codes.minus : weight > 0 ? codes.plus : codes.zero); }
 
 MatrixConnections read_matrix(const LowBitModel& model, size_t i) {
-  const std::string& name = model.linears()[i].name;
-  MatrixConnections out{name, place_of(name), {}, {}};
+  const model::Parameter& linear = model.linears()[i];
+  MatrixConnections out{linear.name, place_of(linear), {}, {}};
   const auto matrix = model.matrix(i);
-  const Parts parts = parts_of(out.place.projection, model.config());
+  const Parts parts = parts_of(linear.slot, model.config());
   out.parts.resize(static_cast<size_t>((parts.along_rows ? matrix.rows() : matrix.cols()) / parts.width));
   std::vector<float> row(static_cast<size_t>(matrix.cols()));
   for (int64_t r = 0; r < matrix.rows(); ++r) {
@@ -43,8 +42,8 @@ MatrixConnections read_matrix(const LowBitModel& model, size_t i) {
 int sign(float weight) { return (weight > 0) - (weight < 0); }
 
 Flips compare(const LowBitModel& from, const LowBitModel& to, size_t i) {
-  const std::string& name = from.linears()[i].name;
-  Flips out{name, place_of(name)};
+  const model::Parameter& linear = from.linears()[i];
+  Flips out{linear.name, place_of(linear)};
   const auto before = from.matrix(i), after = to.matrix(i);
   std::vector<float> old_row(static_cast<size_t>(before.cols())), new_row(old_row.size());
   for (int64_t r = 0; r < before.rows(); ++r) {

@@ -5,9 +5,12 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
 
 #include "analysis/chart/chart.h"
 #include "base/error.h"
+#include "model/slot.h"
 
 namespace spectra::analysis {
 namespace {
@@ -16,15 +19,14 @@ double number_or_nan(const nlohmann::json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
-/// "model.layers.3.mlp.up_proj" -> 3, "up_proj".
-void place(QuantizedModel& model, const std::string& name, double error) {
-  const std::string prefix = "model.layers.";
-  const size_t dot = name.find('.', prefix.size());
-  if (name.rfind(prefix, 0) != 0 || dot == std::string::npos) throw std::runtime_error("layer " + name);
-  const std::string projection = name.substr(name.rfind('.') + 1);
-  if (std::find(model.projections.begin(), model.projections.end(), projection) == model.projections.end())
-    model.projections.push_back(projection);
-  model.errors[std::stoll(name.substr(prefix.size(), dot - prefix.size()))][projection] = error;
+/// The error of one linear layer, by its name there: "model.layers.3.mlp.up_proj".
+void place(QuantizedModel& into, const std::string& name, double error) {
+  const std::optional<model::Place> found = model::place_from_name(name);
+  const std::string projection = found ? model::projection_name(found->slot) : "";
+  if (projection.empty()) throw std::runtime_error("layer " + name);
+  if (std::find(into.projections.begin(), into.projections.end(), projection) == into.projections.end())
+    into.projections.push_back(projection);
+  into.errors[found->layer][projection] = error;
 }
 
 /// Smallest and largest error above 0.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <mutex>
 #include <numeric>
 
@@ -49,13 +48,9 @@ double Histogram::distance_from(const GaussianFit& fit) const {
   return distance;
 }
 
-MatrixPlace place_of(const std::string& name) {
-  MatrixPlace place;
-  const size_t layers = name.find("layers."), end = name.rfind(".weight");
-  if (layers != std::string::npos) place.layer = std::strtoul(name.c_str() + layers + 7, nullptr, 10);
-  const size_t begin = name.rfind('.', end == std::string::npos ? end : end - 1);
-  place.projection = name.substr(begin + 1, end == std::string::npos ? end : end - begin - 1);
-  return place;
+MatrixPlace place_of(const model::Parameter& linear) {
+  return {static_cast<size_t>(linear.layer), model::projection_name(linear.slot),
+          model::part_of(linear.slot) == model::Part::kAttention};
 }
 
 WeightHistograms weight_histograms(const format::ModelDirectory& directory, double range) {
@@ -67,7 +62,7 @@ WeightHistograms weight_histograms(const format::ModelDirectory& directory, doub
   for (const model::Parameter& parameter : model::parameters(rows.config()))
     if (parameter.role == model::Role::kLinear) {
       linears.push_back(parameter);
-      out.matrices.push_back({parameter.name, place_of(parameter.name), {}});
+      out.matrices.push_back({parameter.name, place_of(parameter), {}});
       out.by_kind.emplace(out.matrices.back().place.projection, Histogram(range));
     }
   Histogram& all = out.by_kind.emplace("all", Histogram(range)).first->second;

@@ -35,8 +35,9 @@ class Histogram {
 struct MatrixPlace {
   size_t layer = 0;
   std::string projection;
+  bool heads = false;  ///< it is one of attention: q, k, v or o
 };
-MatrixPlace place_of(const std::string& name);
+MatrixPlace place_of(const model::Parameter& linear);
 
 struct MatrixWeights {
   std::string name;

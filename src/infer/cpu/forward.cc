@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "infer/cpu/forward.h"
 
-#include <cmath>
 #include <utility>
 
 #include "base/parallel.h"
@@ -15,15 +14,6 @@ uint64_t whole_context(const model::Config& config, KvType type) {
   return static_cast<uint64_t>(kv_pages(config.max_position) * kv_page_bytes(config, type));
 }
 
-/// theta^(-2i/E), by which positions turn pair i of a head.
-std::vector<double> rope_frequencies(const model::Config& c) {
-  std::vector<double> frequencies;
-  for (int64_t i = 0; i < c.head_dim() / 2; ++i)
-    frequencies.push_back(
-        std::pow(static_cast<double>(c.rope_theta), -2.0 * static_cast<double>(i) / static_cast<double>(c.head_dim())));
-  return frequencies;
-}
-
 }  // namespace
 
 CpuForward::CpuForward(std::shared_ptr<const Model> model, ActivationType activations, KvType kv_type, uint64_t kv_bytes,
@@ -33,7 +23,7 @@ CpuForward::CpuForward(std::shared_ptr<const Model> model, ActivationType activa
       kv_type_(kv_type),
       kernels_(kernels),
       memory_(model_->config, kv_type, kv_bytes > 0 ? kv_bytes : whole_context(model_->config, kv_type)),
-      frequencies_(rope_frequencies(model_->config)) {}
+      frequencies_(model::rope_frequencies(model_->config).inverse) {}
 
 void CpuForward::run(const PreparedBatch& batch, const Observer& observer, Results& results) {
   for (const PageCopy& copy : batch.copies) memory_.copy_page(copy);

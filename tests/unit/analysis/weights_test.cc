@@ -80,7 +80,7 @@ TEST(Histogram, BinsAreExactAndHoldEverything) {
 }
 
 TEST(Histogram, PlacesOfMatrices) {
-  const MatrixPlace place = place_of("model.layers.13.self_attn.q_proj.weight");
+  const MatrixPlace place = place_of({"", model::Role::kLinear, model::ShardAxis::kRows, 1, 1, false, 13, model::Slot::kQ});
   EXPECT_EQ(place.layer, 13u);
   EXPECT_EQ(place.projection, "q_proj");
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/config.h"
 #include "model/initial.h"
+#include "model/variants.h"
 
 namespace spectra::model {
 namespace {
@@ -154,7 +155,7 @@ TEST(ConfigJson, RoundTrips) {
   config.tied = true;
   config.bos = -1;
   config.eos = 5;
-  config.rope_theta = 12345.5f;
+  config.rope.theta = 12345.5f;
   config.norm_eps = 1e-6f;
   config.max_position = 512;
   const std::string text =
@@ -167,7 +168,7 @@ TEST(ConfigJson, RoundTrips) {
   EXPECT_EQ(read.layers, config.layers);
   EXPECT_EQ(read.vocab, config.vocab);
   EXPECT_EQ(read.max_position, config.max_position);
-  EXPECT_EQ(read.rope_theta, config.rope_theta);
+  EXPECT_EQ(read.rope.theta, config.rope.theta);
   EXPECT_EQ(read.norm_eps, config.norm_eps);
   EXPECT_EQ(read.tied, config.tied);
   EXPECT_EQ(read.bos, config.bos);
@@ -205,13 +206,13 @@ TEST(ConfigJson, AbsentKeysHaveTransformersDefaults) {
   EXPECT_EQ(config.kv_heads, 8);
   EXPECT_EQ(config.max_position, 2048);
   EXPECT_EQ(config.norm_eps, 1e-6f);
-  EXPECT_EQ(config.rope_theta, 10000.0f);
+  EXPECT_EQ(config.rope.theta, 10000.0f);
   EXPECT_FALSE(config.tied);
   EXPECT_EQ(config.bos, 1);
   EXPECT_EQ(config.eos, 2);
   EXPECT_EQ(config.shards, 1);
   EXPECT_EQ(config.family, Family::kFloat);
-  EXPECT_EQ(config_from_json(foreign(R"({"rope_parameters":{"rope_type":"default","rope_theta":500000.0}})"), "").rope_theta,
+  EXPECT_EQ(config_from_json(foreign(R"({"rope_parameters":{"rope_type":"default","rope_theta":500000.0}})"), "").rope.theta,
             500000.0f);
   EXPECT_EQ(config_from_json(foreign(R"({"eos_token_id":[7,9]})"), "").eos, 7);
   EXPECT_EQ(config_from_json(foreign(R"({"head_dim":8,"rotary_pct":1.0,"hidden_act":"silu"})"), "").head_dim(), 8);
@@ -219,7 +220,7 @@ TEST(ConfigJson, AbsentKeysHaveTransformersDefaults) {
 
 TEST(ConfigJson, RefusesWhatItWouldComputeWrongly) {
   const auto refused = [](const std::string& patch) {
-    return complaint([&] { config_from_json(foreign(patch), "m/config.json"); });
+    return complaint([&] { require_supported(config_from_json(foreign(patch), "m/config.json"), "a plain Llama"); });
   };
   const std::pair<const char*, const char*> cases[] = {
       {R"({"model_type":"gpt_neox"})", "model_type is \"gpt_neox\""},

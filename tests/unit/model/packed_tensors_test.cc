@@ -12,7 +12,7 @@
 namespace spectra::model {
 namespace {
 
-const Parameter kMatrix = {"model.layers.0.mlp.up_proj.weight", Role::kLinear, ShardAxis::kRows, 6, 70, false};
+const Parameter kMatrix = {"model.layers.0.mlp.up_proj.weight", Role::kLinear, ShardAxis::kRows, 6, 70, false, 0, Slot::kUp};
 
 /// One packed matrix in 2 shards, with one thing changed.
 struct Model {
@@ -78,7 +78,7 @@ TEST(PackedTensors, ReadsAndChecks) {
 }
 
 TEST(PackedTensors, AxisByFullNameThenProjectionThenTraining) {
-  const Parameter down = {"model.layers.0.mlp.down_proj.weight", Role::kLinear, ShardAxis::kColumns, 4, 4, true};
+  const Parameter down = {"model.layers.0.mlp.down_proj.weight", Role::kLinear, ShardAxis::kColumns, 4, 4, true, 0, Slot::kDown};
   PackedConfig packed{lowbit::Format::kTern2, {}};
   EXPECT_EQ(packed.axis_of(down), ShardAxis::kColumns);
   packed.axes["down_proj"] = ShardAxis::kRows;

@@ -59,7 +59,7 @@ TEST_F(QuantizeJob, GptqBeatsRoundingOnRealHessians) {
       }
       const Moments moments = step == Step::kEnd ? Moments() : sums.moments();
       for (const model::Parameter& p : model::parameters(config)) {
-        if (step == Step::kEnd || p.role != model::Role::kLinear || step_of(p.name) != step) continue;
+        if (step == Step::kEnd || p.role != model::Role::kLinear || step_of(p.slot) != step) continue;
         if (p.name.rfind(fmt::format("model.layers.{}.", block), 0) != 0) continue;
         const std::vector<float> w = weights(p.name);
         Options options;

@@ -77,7 +77,9 @@ TEST_F(StreamTest, InputsAreThoseOfTheEngine) {
       const ops::Tensor x = stream.run(step, 0);
       ASSERT_EQ(x.cols, input_width(random_.config, step));
       for (const auto& [name, wanted] : seen) {
-        if (name.rfind(fmt::format("model.layers.{}.", block), 0) != 0 || step == Step::kEnd || step_of(name) != step) continue;
+        if (name.rfind(fmt::format("model.layers.{}.", block), 0) != 0 || step == Step::kEnd ||
+            step_of(model::place_from_name(name)->slot) != step)
+          continue;
         const std::vector<float> found(x.as<float>(), x.as<float>() + kTime * x.cols);
         EXPECT_LT(test::relative_error(found, wanted), 1e-5) << name;
         ++compared;
