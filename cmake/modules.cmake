@@ -48,6 +48,7 @@ endfunction()
 
 function(spectra_module name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")  # of a program, not of the module that tests link
   if(spectra_other_folder)
     list(FILTER sources EXCLUDE REGEX "/${spectra_other_folder}/")
   endif()

@@ -10,10 +10,11 @@
 namespace spectra::api {
 namespace {
 
-infer::ActivationType activations_of(int32_t wanted, const infer::Model& model) {
+/// Nothing for the model's default.
+std::optional<infer::ActivationType> activations_of(int32_t wanted) {
   switch (wanted) {
     case SPECTRA_ACTIVATIONS_AUTO:
-      return model.packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32;
+      return std::nullopt;
     case SPECTRA_ACTIVATIONS_FP32:
       return infer::ActivationType::kFp32;
     case SPECTRA_ACTIVATIONS_BF16:
@@ -65,7 +66,7 @@ Model::Model(const std::string& directory, const spectra_load_options& options) 
   if (options.threads < 0) throw Error(Exit::kUsage, fmt::format("threads {} is out of range", options.threads), "0 = all cores");
   const auto model = infer::load_model(directory);
   infer::EngineOptions engine_options;
-  engine_options.activations = activations_of(options.activations, *model);
+  engine_options.activations = activations_of(options.activations);
   engine_options.kv_bytes = options.kv_bytes;
   engine_.emplace(model, engine_options);
   if (fs::exists(model->path / "tokenizer.json")) {
@@ -106,10 +107,9 @@ const text::Tokenizer& Model::tokenizer() const {
 }
 
 std::vector<int32_t> Model::encode(std::string_view text, int32_t flags) const {
-  std::vector<int32_t> ids;
-  if ((flags & SPECTRA_ENCODE_BOS) != 0 && info_.bos >= 0 && (tokenizer().adds_bos() || text.empty())) ids.push_back(info_.bos);
-  for (const uint32_t id : tokenizer().encode(text, (flags & SPECTRA_ENCODE_PLAIN) == 0)) ids.push_back(static_cast<int32_t>(id));
-  return ids;
+  const std::vector<uint32_t> ids = tokenizer().encode(text, (flags & SPECTRA_ENCODE_PLAIN) == 0);
+  if ((flags & SPECTRA_ENCODE_BOS) != 0) return tokenizer().with_bos(ids);
+  return {ids.begin(), ids.end()};
 }
 
 infer::Generated Model::generate(std::string_view prompt, const infer::GenerateOptions& options,

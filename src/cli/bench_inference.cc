@@ -18,7 +18,7 @@ std::string percent(double fraction) { return fraction > 0 ? fmt::format("{:.1f}
 
 void print_table(const infer::BenchmarkOptions& o, const Benchmark& b) {
   fmt::print("kernels      {}, {} activations, {} keys and values\n", kernels::kernels().name,
-             infer::activations_name(o.engine.activations), infer::kv_type_name(*o.engine.kv_type));
+             infer::activations_name(b.activations), infer::kv_type_name(b.kv_type));
   fmt::print("weights      {} in linear layers, {} in the head ({})\n", format_bytes(b.linear_bytes), format_bytes(b.head_bytes),
              b.head);
   fmt::print("start        {:.3f} s to open the model, {:.3f} s to the first token\n", b.load_seconds, b.first_token_seconds);
@@ -65,8 +65,8 @@ void print_as_json(const std::string& model, const infer::BenchmarkOptions& o, c
       {"schema", "spectra.bench/1"},
       {"model", model},
       {"kernels", kernels::kernels().name},
-      {"activations", infer::activations_name(o.engine.activations)},
-      {"kv", infer::kv_type_name(*o.engine.kv_type)},
+      {"activations", infer::activations_name(b.activations)},
+      {"kv", infer::kv_type_name(b.kv_type)},
       {"head", b.head},
       {"runs", o.runs},
       {"load_seconds", b.load_seconds},

@@ -27,7 +27,7 @@ void check(const train::TrainBenchmarkOptions& o) {
   if (o.warmup < 0) throw Error(Exit::kUsage, fmt::format("--warmup {} is out of range", o.warmup), "0 or more");
 }
 
-/// Rates of the slowest and fastest step are the fewest and the most.
+/// The slowest step gives the lowest rate, the fastest one the highest.
 train::Spread tokens_per_second(const train::TrainBenchmark& b) {
   const double tokens = static_cast<double>(b.tokens);
   return {tokens / b.seconds.median, tokens / b.seconds.max, tokens / b.seconds.min};

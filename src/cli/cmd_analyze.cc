@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -143,25 +144,27 @@ std::vector<double> number_list(const std::string& text, const std::string& opti
 }
 
 Command make_analyze() {
-  static AnalyzeOptions options;
-  return {"analyze",
-          "scaling laws, Pareto fronts, training dynamics, weights, memory limits, and the paper's numbers, as tables",
-          {{"ANALYSIS", "what to compute", &options.analysis, true, false, names()},
-           {"INPUT", "a suite, CSV file, run or model, as the analysis needs", &options.inputs},
-           {"--csv", "also write the tables to this file, and others beside it", &options.csv},
-           {"--pure", "scaling: the power law without an offset", &options.pure},
-           {"--bootstrap", "scaling: intervals from so many resamples (200 at least) instead of profiles; 0 = profiles",
-            &options.bootstrap},
-           {"--gaps", "scaling: per cent at which to give the size", &options.gaps},
-           {"--score", "pareto: a TASK or TASK:METRIC of the suite instead of the loss", &options.score},
-           {"--windows", "relative: points over the run", &options.windows},
-           {"--window", "dynamics: per cent of the run on each side of an intervention", &options.window},
-           {"--range", "weights: histograms from -X to X", &options.range},
-           {"--bits", "memory: bits of a linear weight", &options.bits}},
-          [] { run_analyze(options); },
-          {"spectra analyze scaling examples/losses.csv", "spectra analyze pareto suite --csv pareto.csv",
-           "spectra analyze weights models/FloatLM_99M", "spectra analyze connections runs/ternary",
-           "spectra analyze dynamics runs/float runs/ternary", "spectra analyze paper scores --json"}};
+  const auto a = std::make_shared<AnalyzeOptions>();
+  return {.name = "analyze",
+          .summary = "scaling laws, Pareto fronts, training dynamics, weights, memory limits, and the paper's numbers, as tables",
+          .options =
+              {{.name = "ANALYSIS", .help = "what to compute", .target = &a->analysis, .choices = names(), .required = true},
+               {.name = "INPUT", .help = "a suite, CSV file, run or model, as the analysis needs", .target = &a->inputs},
+               {.name = "--csv", .help = "also write the tables to this file, and others beside it", .target = &a->csv},
+               {.name = "--pure", .help = "scaling: the power law without an offset", .target = &a->pure},
+               {.name = "--bootstrap",
+                .help = "scaling: intervals from so many resamples (200 at least) instead of profiles; 0 = profiles",
+                .target = &a->bootstrap},
+               {.name = "--gaps", .help = "scaling: per cent at which to give the size", .target = &a->gaps},
+               {.name = "--score", .help = "pareto: a TASK or TASK:METRIC of the suite instead of the loss", .target = &a->score},
+               {.name = "--windows", .help = "relative: points over the run", .target = &a->windows},
+               {.name = "--window", .help = "dynamics: per cent of the run on each side of an intervention", .target = &a->window},
+               {.name = "--range", .help = "weights: histograms from -X to X", .target = &a->range},
+               {.name = "--bits", .help = "memory: bits of a linear weight", .target = &a->bits}},
+          .run = [a] { run_analyze(*a); },
+          .examples = {"spectra analyze scaling examples/losses.csv", "spectra analyze pareto suite --csv pareto.csv",
+                       "spectra analyze weights models/FloatLM_99M", "spectra analyze connections runs/ternary",
+                       "spectra analyze dynamics runs/float runs/ternary", "spectra analyze paper scores --json"}};
 }
 
 }  // namespace spectra::cli

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/error.h"
+#include <memory>
+
 #include "base/system.h"
 #include "cli/bench.h"
 #include "cli/command.h"
-#include "model/config.h"
-#include "model/quantized_config.h"
+#include "cli/engine_options.h"
+#include "cli/usage.h"
 
 namespace spectra::cli {
 namespace {
 
-struct Options {
-  std::string model, activations = "auto", kv = "auto", head = "stored";
-  bool csv = false, train = false, no_limits = false, huge_pages = false;
+struct BenchArguments {
+  EngineArguments engine;
+  std::string model;
+  bool csv = false, train = false, no_limits = false;
   infer::BenchmarkOptions inference;
   train::TrainBenchmarkOptions steps{"", "ternary", 0, 0, 0, 0, 0, 4, 512, "auto", 10, 3};
 };
 
-/// 1, 2, 4, ... and all cores.
+/// As --threads says, or else 1, 2, 4 and so on up to all cores.
 std::vector<int> thread_counts() {
   if (global().threads > 0) return {static_cast<int>(global().threads)};
   std::vector<int> counts;
@@ -25,92 +27,82 @@ std::vector<int> thread_counts() {
   return counts;
 }
 
-bool is_packed(const std::string& model) {
-  const std::string config = format::ModelDirectory(model).config_json();
-  return !model::packed_format_from_json(config).empty() || model::quantized_config_from_json(config, model + "/config.json");
-}
-
-void run_inference(Options options) {
-  infer::BenchmarkOptions& o = options.inference;
-  if (options.csv && global().json) throw Error(Exit::kUsage, "--csv and --json contradict each other", "give one of them");
-  if (o.prompt < 0 || o.generate < 0 || o.runs < 1 || o.batch < 1)
-    throw Error(Exit::kUsage, "a number is out of range", "--prompt and --generate: at least 0, --runs and --batch: at least 1");
-  o.engine.activations = options.activations != "auto" ? infer::activations_from_name(options.activations)
-                         : is_packed(options.model)    ? infer::ActivationType::kInt8
-                                                       : infer::ActivationType::kFp32;
-  o.engine.kv_type = options.kv != "auto" ? infer::kv_type_from_name(options.kv) : infer::default_kv_type(o.engine.activations);
-  o.load.int8_head = options.head == "int8";
+void run_inference(const BenchArguments& a) {
+  infer::BenchmarkOptions o = a.inference;
+  require(!a.csv || !global().json, "--csv and --json contradict each other", "give one of them");
+  require(o.prompt >= 0 && o.generate >= 0 && o.runs >= 1 && o.batch >= 1, "a number is out of range",
+          "--prompt and --generate: at least 0, --runs and --batch: at least 1");
+  o.engine = a.engine.engine();
+  o.load = a.engine.load();
   o.threads = thread_counts();
-  o.bandwidth = !options.no_limits;
-  if (options.huge_pages) o.load.backing = Backing::kHugePages;
-  bench_inference(options.model, o, options.csv);
+  o.bandwidth = !a.no_limits;
+  bench_inference(a.model, o, a.csv);
 }
 
-void run_bench(const Options& options) {
-  if (options.train && !options.model.empty())
-    throw Error(Exit::kUsage, "bench measures a MODEL or, with --train, training steps", "leave one of them out");
-  if (options.train) return bench_training(options.steps);
-  if (options.model.empty())
-    throw Error(Exit::kUsage, "no model to measure", "give a model directory, or --train for the speed of training");
-  run_inference(options);
+void run_bench(const BenchArguments& a) {
+  require(!a.train || a.model.empty(), "bench measures a MODEL or, with --train, training steps", "leave one of them out");
+  require(a.train || !a.model.empty(), "no model to measure", "give a model directory, or --train for the speed of training");
+  if (a.train)
+    bench_training(a.steps);
+  else
+    run_inference(a);
+}
+
+std::vector<Option> inference_options(BenchArguments& a) {
+  infer::BenchmarkOptions& o = a.inference;
+  return {
+      {.name = "--prompt", .help = "tokens of the prefill test (512; 0: none)", .target = &o.prompt},
+      {.name = "--generate", .help = "tokens of the decode test (128; 0: none)", .target = &o.generate},
+      {.name = "--batch-decode", .help = "sequences decoded together (1)", .target = &o.batch},
+      {.name = "--runs", .help = "of each test, in turns with the bandwidth (5)", .target = &o.runs},
+      {.name = "--csv", .help = "print the results as comma-separated values", .target = &a.csv},
+      {.name = "--no-limits",
+       .help = "do not measure bandwidth and arithmetic peak (1 GiB of memory)",
+       .target = &a.no_limits,
+       .advanced = true},
+  };
+}
+
+std::vector<Option> training_options(BenchArguments& a) {
+  train::TrainBenchmarkOptions& o = a.steps;
+  return {
+      {.name = "--train", .help = "time the training step on random tokens", .target = &a.train},
+      {.name = "--size", .help = "with --train, a row of the paper's size table: 99M ... 3.9B", .target = &o.size},
+      {.name = "--hidden", .help = "width of the residual stream, instead of --size", .target = &o.hidden, .advanced = true},
+      {.name = "--glu", .help = "width inside the feed-forward block", .target = &o.glu, .advanced = true},
+      {.name = "--heads", .help = "attention heads", .target = &o.heads, .advanced = true},
+      {.name = "--layers", .help = "transformer layers", .target = &o.layers, .advanced = true},
+      {.name = "--vocab", .help = "entries of the vocabulary (with --size: 50304)", .target = &o.vocab, .advanced = true},
+      {.name = "--family",
+       .help = "how linear weights are represented",
+       .target = &o.family,
+       .choices = {"float", "ternary", "binary"},
+       .advanced = true},
+      {.name = "--batch", .help = "sequences of one step (4)", .target = &o.batch},
+      {.name = "--sequence", .help = "tokens of one sequence (512)", .target = &o.sequence},
+      {.name = "--precision",
+       .help = "arithmetic of GEMMs and activations",
+       .target = &o.precision,
+       .choices = {"auto", "bf16", "fp16", "fp32", "reference"},
+       .advanced = true},
+      {.name = "--steps", .help = "timed steps (10)", .target = &o.steps, .advanced = true},
+      {.name = "--warmup", .help = "steps before them (3)", .target = &o.warmup, .advanced = true},
+  };
 }
 
 }  // namespace
 
 Command make_bench() {
-  static Options options;
-  infer::BenchmarkOptions& i = options.inference;
-  train::TrainBenchmarkOptions& o = options.steps;
+  const auto a = std::make_shared<BenchArguments>();
   Command command;
   command.name = "bench";
   command.summary = "how fast a model runs, or trains, on this machine, beside the machine's own limits";
-  command.options = {
-      {"MODEL", "model directory", &options.model},
-      {"--prompt", "tokens of the prefill test (512; 0: none)", &i.prompt},
-      {"--generate", "tokens of the decode test (128; 0: none)", &i.generate},
-      {"--batch-decode", "sequences decoded together (1)", &i.batch},
-      {"--runs", "of each test, in turns with the bandwidth (5)", &i.runs},
-      {"--activations",
-       "what linear layers multiply; auto: int8 for packed models, else fp32",
-       &options.activations,
-       false,
-       false,
-       {"auto", "fp32", "bf16", "int8"}},
-      {"--kv",
-       "type of keys and values; auto: fp32 with fp32 activations, else fp16",
-       &options.kv,
-       false,
-       false,
-       {"auto", "fp32", "fp16", "int8"}},
-      {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &options.huge_pages},
-      {"--head",
-       "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
-       &options.head,
-       false,
-       false,
-       {"stored", "int8"}},
-      {"--csv", "print the results as comma-separated values", &options.csv},
-      {"--no-limits", "do not measure bandwidth and arithmetic peak (1 GiB of memory)", &options.no_limits, false, true},
-      {"--train", "time the training step on random tokens", &options.train},
-      {"--size", "with --train, a row of the paper's size table: 99M ... 3.9B", &o.size},
-      {"--hidden", "width of the residual stream, instead of --size", &o.hidden, false, true},
-      {"--glu", "width inside the feed-forward block", &o.glu, false, true},
-      {"--heads", "attention heads", &o.heads, false, true},
-      {"--layers", "transformer layers", &o.layers, false, true},
-      {"--vocab", "entries of the vocabulary (with --size: 50304)", &o.vocab, false, true},
-      {"--family", "how linear weights are represented", &o.family, false, true, {"float", "ternary", "binary"}},
-      {"--batch", "sequences of one step (4)", &o.batch},
-      {"--sequence", "tokens of one sequence (512)", &o.sequence},
-      {"--precision",
-       "arithmetic of GEMMs and activations",
-       &o.precision,
-       false,
-       true,
-       {"auto", "bf16", "fp16", "fp32", "reference"}},
-      {"--steps", "timed steps (10)", &o.steps, false, true},
-      {"--warmup", "steps before them (3)", &o.warmup, false, true},
-  };
-  command.run = [] { run_bench(options); };
+  command.options = {{.name = "MODEL", .help = "model directory", .target = &a->model}};
+  command.add(inference_options(*a));
+  command.add(engine_options(
+      a->engine, {.default_memory = "what the tests need", .shown = {"--activations", "--kv", "--head", "--huge-pages"}}));
+  command.add(training_options(*a));
+  command.run = [a] { run_bench(*a); };
   command.examples = {"spectra bench packed-99m", "spectra bench --train --size 99M",
                       "spectra bench --train --hidden 256 --glu 640 --heads 4 --layers 8 --vocab 4096 --batch 16 --sequence 256"};
   return command;

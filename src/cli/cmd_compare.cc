@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -8,6 +10,7 @@
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/eval.h"
+#include "cli/usage.h"
 #include "eval/compare.h"
 #include "infer/benchmark.h"
 #include "infer/generate.h"
@@ -18,40 +21,42 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Arguments {
-  EvalArguments eval;  // of both models
+struct CompareArguments {
+  EvalArguments eval;  ///< of both models
   std::string models[2], text;
   int64_t tokens = 4096, decode = 64;
 };
 
-/// What a model takes.
+/// What a model costs: memory, disk and time.
 struct Cost {
   uint64_t disk_bytes = 0, linear_bytes = 0;
   double bits_per_linear_weight = 0;
   double decode_tokens_per_second = 0;  ///< 0 = not measured
 };
 
-Cost cost_of(const std::string& path, const infer::Engine& engine, int64_t decode) {
+/// The speed is that of `spectra bench` without options, but for how the weights are loaded.
+Cost cost_of(const std::string& path, const infer::Engine& engine, const CompareArguments& a) {
   Cost cost;
   for (const auto& entry : fs::directory_iterator(path))
     if (entry.is_regular_file()) cost.disk_bytes += entry.file_size();
   infer::BenchmarkOptions options;
   options.prompt = 0;
-  options.generate = decode;
+  options.generate = a.decode;
   options.runs = 3;
   options.bandwidth = false;
   options.threads = {compute_threads()};
-  options.engine.activations = engine.model().packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32;
+  options.engine.activations = std::nullopt;
+  options.load = a.eval.engine.load();
   const infer::Benchmark measured = infer::benchmark_inference(path, options);
   cost.linear_bytes = measured.linear_bytes;
   cost.bits_per_linear_weight =
       8 * static_cast<double>(measured.linear_bytes) / static_cast<double>(model::count_parameters(engine.model().config).linear);
-  if (decode > 0) cost.decode_tokens_per_second = measured.results.front().tokens_per_second.median;
+  if (a.decode > 0) cost.decode_tokens_per_second = measured.results.front().tokens_per_second.median;
   return cost;
 }
 
-/// The tokens of --text. Both models must have the same.
-std::vector<int32_t> text_tokens(const Arguments& a) {
+/// The tokens of --text. Throws Error unless both models have the same tokenizer.
+std::vector<int32_t> text_tokens(const CompareArguments& a) {
   const auto tokenizer = text::Tokenizer::load(a.models[0]);
   infer::check_draft(tokenizer, text::Tokenizer::load(a.models[1]), a.models[1]);
   const std::string text = text::read_decompressed(a.text);
@@ -100,7 +105,7 @@ ordered_json json_of(const std::string& path, const Cost& cost) {
           {"decode_tokens_per_second", cost.decode_tokens_per_second}};
 }
 
-/// "-" where there are too few documents for a test.
+/// Shows "-" where there are too few documents for a test.
 std::string p_text(const std::optional<double>& p) { return p ? fmt::format("{:.4f}", *p) : "-"; }
 
 void print_line(const std::string& name, const std::string& a, const std::string& b, const std::string& rest = "") {
@@ -129,28 +134,8 @@ void print_table(const std::vector<eval::TaskComparison>& rows, const Cost (&cos
                fmt::format("{:.1f}", costs[1].decode_tokens_per_second));
 }
 
-void run(const Arguments& a) {
-  if (a.tokens < 2 || a.decode < 0 || a.eval.limit < 0 || a.eval.fewshot < -1 || a.eval.bootstrap < 2)
-    throw Error(Exit::kUsage, "a number is out of range",
-                "--tokens and --bootstrap: 2 or more, --decode, --limit and --fewshot: 0 or more");
-  if (a.eval.tasks.empty() && a.text.empty()) throw Error(Exit::kUsage, "nothing to compare", "give --tasks, --text or both");
-  std::vector<int32_t> ids;
-  if (!a.text.empty()) ids = text_tokens(a);
-  std::vector<eval::TaskResult> results[2];
-  if (!a.eval.tasks.empty()) results[0] = results[1] = prepare_tasks(a.eval);
-  LoadedModel models[2];
-  Cost costs[2];
-  for (size_t m = 0; m < 2; ++m) {
-    EvalArguments arguments = a.eval;
-    arguments.model = a.models[m];
-    models[m] = load_for_eval(arguments);
-    log_info("{}: {}", m == 0 ? "A" : "B", a.models[m]);
-    run_evaluation(arguments, models[m], results[m]);
-    costs[m] = cost_of(a.models[m], *models[m].engine, a.decode);
-  }
-  std::optional<eval::Divergence> text;
-  if (!a.text.empty()) text = divergence(ids, models);
-  const std::vector<eval::TaskComparison> rows = eval::compare_tasks(results[0], results[1], a.eval.bootstrap);
+void print_comparison(const CompareArguments& a, const std::vector<eval::TaskComparison>& rows, const Cost (&costs)[2],
+                      const std::optional<eval::Divergence>& text) {
   if (!global().json) return print_table(rows, costs, text);
   ordered_json tests = ordered_json::array(), alike;
   for (const eval::TaskComparison& row : rows) tests.push_back(json_of(row));
@@ -163,7 +148,7 @@ void run(const Arguments& a) {
              {"perplexity_b", text->perplexity_b}};
   print_json(ordered_json{
       {"schema", "spectra.compare/1"},
-      {"activations", a.eval.activations},
+      {"activations", a.eval.engine.activations},
       {"a", json_of(a.models[0], costs[0])},
       {"b", json_of(a.models[1], costs[1])},
       {"tests", tests},
@@ -171,28 +156,56 @@ void run(const Arguments& a) {
        alike}}.dump());
 }
 
+void run_compare(const CompareArguments& a) {
+  require(a.tokens >= 2 && a.decode >= 0 && a.eval.limit >= 0 && a.eval.fewshot >= -1 && a.eval.bootstrap >= 2,
+          "a number is out of range", "--tokens and --bootstrap: 2 or more, --decode, --limit and --fewshot: 0 or more");
+  require(!a.eval.tasks.empty() || !a.text.empty(), "nothing to compare", "give --tasks, --text or both");
+  std::vector<int32_t> ids;
+  if (!a.text.empty()) ids = text_tokens(a);
+  std::vector<eval::TaskResult> results[2];
+  if (!a.eval.tasks.empty()) results[0] = results[1] = prepare_tasks(a.eval);
+  LoadedModel models[2];
+  Cost costs[2];
+  for (size_t m = 0; m < 2; ++m) {
+    EvalArguments arguments = a.eval;
+    arguments.model = a.models[m];
+    models[m] = load_for_eval(arguments);
+    log_info("{}: {}", m == 0 ? "A" : "B", a.models[m]);
+    run_evaluation(arguments, models[m], results[m]);
+    costs[m] = cost_of(a.models[m], *models[m].engine, a);
+  }
+  std::optional<eval::Divergence> text;
+  if (!a.text.empty()) text = divergence(ids, models);
+  print_comparison(a, eval::compare_tasks(results[0], results[1], a.eval.bootstrap), costs, text);
+}
+
 }  // namespace
 
 Command make_compare() {
-  static Arguments a;
-  a.eval.bootstrap = 10'000;
+  const auto a = std::make_shared<CompareArguments>();
+  a->eval.bootstrap = 10'000;
   Command command;
   command.name = "compare";
   command.summary = "compare two models: benchmark scores with paired tests, predictions of a text, size and speed";
   command.options = {
-      {"A", "model directory", &a.models[0], true},
-      {"B", "model directory", &a.models[1], true},
-      {"--tasks", "as eval has them", &a.eval.tasks},
-      {"--data", "directory to search for the tasks' data, TASK=FILE or TASK:SPLIT=FILE; may be repeated", &a.eval.data},
-      {"--limit", "only the first so many documents of each task, of each subject of MMLU; 0 = all", &a.eval.limit},
-      {"--fewshot", "examples before each question; -1 = the task's own number", &a.eval.fewshot},
-      {"--text", "text on which predictions are compared; both models need the same tokenizer", &a.text},
-      {"--tokens", "of the text, from its beginning", &a.tokens},
-      {"--activations", "what linear layers multiply", &a.eval.activations, false, false, {"fp32", "bf16", "int8"}},
-      {"--bootstrap", "resamples of the paired bootstrap", &a.eval.bootstrap, false, true},
-      {"--decode", "tokens of the speed test; 0 = none", &a.decode, false, true},
+      {.name = "A", .help = "model directory", .target = &a->models[0], .required = true},
+      {.name = "B", .help = "model directory", .target = &a->models[1], .required = true},
+      {.name = "--tasks", .help = "as eval has them", .target = &a->eval.tasks},
+      {.name = "--data",
+       .help = "directory to search for the tasks' data, TASK=FILE or TASK:SPLIT=FILE; may be repeated",
+       .target = &a->eval.data},
+      {.name = "--limit",
+       .help = "only the first so many documents of each task, of each subject of MMLU; 0 = all",
+       .target = &a->eval.limit},
+      {.name = "--fewshot", .help = "examples before each question; -1 = the task's own number", .target = &a->eval.fewshot},
+      {.name = "--text", .help = "text on which predictions are compared; both models need the same tokenizer", .target = &a->text},
+      {.name = "--tokens", .help = "of the text, from its beginning", .target = &a->tokens},
+      {.name = "--bootstrap", .help = "resamples of the paired bootstrap", .target = &a->eval.bootstrap, .advanced = true},
+      {.name = "--decode", .help = "tokens of the speed test; 0 = none", .target = &a->decode, .advanced = true},
   };
-  command.run = [] { run(a); };
+  command.add(
+      engine_options(a->eval.engine, {.default_memory = "1GiB, or what one whole context needs", .shown = {"--activations"}}));
+  command.run = [a] { run_compare(*a); };
   command.examples = {"spectra compare float-99m tri-99m --tasks arc_easy,piqa --data benchmarks --text wiki.test.raw"};
   return command;
 }

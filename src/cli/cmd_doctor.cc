@@ -60,7 +60,7 @@ std::string origin(Kernel kernel_of) {
   return kernels::kernels().name;
 }
 
-/// As infer/linear.cc chooses.
+/// The same choice that infer/linear.cc makes.
 std::vector<Products> products_in_use() {
   const auto bf16 = [](const std::string& isa) {
     return kernels::kernels().busy_bf16 != nullptr ? "avx512bf16" : isa + " (as fp32)";
@@ -192,11 +192,10 @@ void run_doctor() {
 }  // namespace
 
 Command make_doctor() {
-  return {"doctor",
-          "what this machine can do, and whether every kernel computes right on it",
-          {},
-          [] { run_doctor(); },
-          {"spectra doctor"}};
+  return {.name = "doctor",
+          .summary = "what this machine can do, and whether every kernel computes right on it",
+          .run = [] { run_doctor(); },
+          .examples = {"spectra doctor"}};
 }
 
 }  // namespace spectra::cli

@@ -8,28 +8,24 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
-#include "base/units.h"
 #include "cli/command.h"
+#include "cli/engine_options.h"
+#include "cli/usage.h"
 #include "infer/generate.h"
 
 namespace spectra::cli {
 namespace {
 
-struct Arguments {
-  std::string model, prompt, draft, activations = "auto", kv = "auto", head = "stored", kv_memory;
+struct GenerateArguments {
+  EngineArguments engine;
+  std::string model, prompt, draft;
   int64_t max_tokens = 256, top_k = 0, seed = 0, draft_tokens = 4;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1;
   std::vector<std::string> stops;
-  bool echo = false, huge_pages = false;
+  bool echo = false;
 };
 
-infer::LoadOptions load_options(const Arguments& a) {
-  return {.int8_head = a.head == "int8", .backing = a.huge_pages ? Backing::kHugePages : Backing::kMapped};
-}
-
-uint64_t kv_bytes(const Arguments& a) { return a.kv_memory.empty() ? 0 : parse_bytes(a.kv_memory, "--kv-memory"); }
-
-infer::GenerateOptions options_of(const Arguments& a) {
+infer::GenerateOptions options_of(const GenerateArguments& a) {
   infer::GenerateOptions options;
   options.draft.tokens = a.draft_tokens;
   options.max_tokens = a.max_tokens;
@@ -42,11 +38,8 @@ infer::GenerateOptions options_of(const Arguments& a) {
   s.repetition_penalty = a.repetition_penalty;
   s.seed = static_cast<uint64_t>(a.seed);
   infer::validate(s);
-  if (a.max_tokens < 0)
-    throw Error(Exit::kUsage, fmt::format("--max-tokens {} is out of range", a.max_tokens), "allowed: 0 or more");
-  if (a.draft_tokens < 1)
-    throw Error(Exit::kUsage, fmt::format("--draft-tokens {} is out of range", a.draft_tokens), "allowed: 1 or more");
-  require_memory(kv_bytes(a), "keys and values", "give --kv-memory less");
+  require_in_range(a.max_tokens >= 0, fmt::format("--max-tokens {}", a.max_tokens), "0 or more");
+  require_in_range(a.draft_tokens >= 1, fmt::format("--draft-tokens {}", a.draft_tokens), "1 or more");
   if (a.temperature == 0 && (a.top_k > 0 || a.top_p < 1 || a.min_p > 0 || a.seed != 0))
     log_warning("--temperature is 0 (greedy): --top-k, --top-p, --min-p and --seed change nothing");
   return options;
@@ -61,7 +54,7 @@ double acceptance_rate(const infer::Generated& g) {
   return g.proposed > 0 ? static_cast<double>(g.accepted) / static_cast<double>(g.proposed) : 0;
 }
 
-void report(const infer::Generated& g, const Arguments& a, const infer::Engine& engine) {
+void print_generated(const infer::Generated& g, const GenerateArguments& a, const infer::Engine& engine) {
   const char* activations = infer::activations_name(engine.activations());
   log_info(
       "{} tokens of prompt at {:.1f} tokens/s, {} generated at {:.1f} tokens/s, {}; activations {}, kv {}, head {}, kernels {}",
@@ -93,27 +86,21 @@ void report(const infer::Generated& g, const Arguments& a, const infer::Engine& 
   print_json(result.dump());
 }
 
-/// "auto" and the three names.
-infer::ActivationType activations_of(const std::string& name, const infer::Model& model) {
-  if (name != "auto") return infer::activations_from_name(name);
-  return model.packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32;
-}
-
-/// Null without --draft.
-std::unique_ptr<infer::Engine> load_draft(const Arguments& a, const text::Tokenizer& tokenizer) {
+/// The draft runs with the options of the model, but --kv-memory is the model's alone. Null without --draft.
+std::unique_ptr<infer::Engine> load_draft(const GenerateArguments& a, const text::Tokenizer& tokenizer) {
   if (a.draft.empty()) return nullptr;
-  const auto model = infer::load_model(a.draft, load_options(a));
+  const auto model = infer::load_model(a.draft, a.engine.load());
   infer::check_draft(tokenizer, text::Tokenizer::load(a.draft), a.draft);
   infer::check_tokenizer(*model, tokenizer);
-  return std::make_unique<infer::Engine>(model, infer::EngineOptions{.activations = activations_of("auto", *model)});
+  infer::EngineOptions options = a.engine.engine();
+  options.kv_bytes = 0;
+  return std::make_unique<infer::Engine>(model, options);
 }
 
-void run(const Arguments& a) {
+void run_generate(const GenerateArguments& a) {
   infer::GenerateOptions options = options_of(a);
-  const auto model = infer::load_model(a.model, load_options(a));
-  const infer::ActivationType activations = activations_of(a.activations, *model);
-  infer::EngineOptions engine_options{.activations = activations, .kv_bytes = kv_bytes(a)};
-  if (a.kv != "auto") engine_options.kv_type = infer::kv_type_from_name(a.kv);
+  const infer::EngineOptions engine_options = a.engine.engine();
+  const auto model = infer::load_model(a.model, a.engine.load());
   infer::Engine engine(model, engine_options);
   const text::Tokenizer tokenizer = text::Tokenizer::load(a.model);
   infer::check_tokenizer(*model, tokenizer);
@@ -132,55 +119,47 @@ void run(const Arguments& a) {
   };
   const infer::Generated generated = infer::generate(engine, tokenizer, prompt, options, show);
   if (stream && ::isatty(STDOUT_FILENO) != 0) print_piece("\n");  // elsewhere stdout holds the text byte for byte
-  report(generated, a, engine);
+  print_generated(generated, a, engine);
   if (generated.finish == infer::FinishReason::kInterrupted)
     throw Error(Exit::kInterrupted, "interrupted; the text above is complete so far");
+}
+
+std::vector<Option> sampling_options(GenerateArguments& a) {
+  return {
+      {.name = "--temperature",
+       .help = "0 = always the most probable token; 1 = the model's own probabilities",
+       .target = &a.temperature},
+      {.name = "--top-k", .help = "draw among the k most probable tokens; 0 = all", .target = &a.top_k},
+      {.name = "--top-p", .help = "draw among the most probable tokens that together reach this probability", .target = &a.top_p},
+      {.name = "--min-p", .help = "draw among tokens at least this fraction as probable as the first", .target = &a.min_p},
+      {.name = "--repetition-penalty", .help = "above 1: tokens seen before become less likely", .target = &a.repetition_penalty},
+      {.name = "--seed", .help = "of the draws: the same seed and settings give the same text", .target = &a.seed},
+  };
 }
 
 }  // namespace
 
 Command make_generate() {
-  static Arguments a;
+  const auto a = std::make_shared<GenerateArguments>();
   Command command;
   command.name = "generate";
   command.summary = "continue a prompt, printing text as it comes";
   command.options = {
-      {"MODEL", "model directory, packed or not", &a.model, true},
-      {"-p,--prompt", "text to continue", &a.prompt},
-      {"-n,--max-tokens", "tokens to generate at most", &a.max_tokens},
-      {"--temperature", "0 = always the most probable token; 1 = the model's own probabilities", &a.temperature},
-      {"--top-k", "draw among the k most probable tokens; 0 = all", &a.top_k},
-      {"--top-p", "draw among the most probable tokens that together reach this probability", &a.top_p},
-      {"--min-p", "draw among tokens at least this fraction as probable as the first", &a.min_p},
-      {"--repetition-penalty", "above 1: tokens seen before become less likely", &a.repetition_penalty},
-      {"--seed", "of the draws: the same seed and settings give the same text", &a.seed},
-      {"--stop", "end before this text; may be repeated", &a.stops},
-      {"--activations",
-       "what linear layers multiply; auto = int8 for packed models, else fp32",
-       &a.activations,
-       false,
-       false,
-       {"auto", "fp32", "bf16", "int8"}},
-      {"--echo", "print the prompt before its continuation", &a.echo},
-      {"--draft", "smaller model with the same tokenizer that proposes tokens; the text is distributed as without", &a.draft},
-      {"--draft-tokens", "tokens proposed a forward pass of MODEL", &a.draft_tokens},
-      {"--kv",
-       "type of keys and values; auto: fp32 with fp32 activations, else fp16",
-       &a.kv,
-       false,
-       true,
-       {"auto", "fp32", "fp16", "int8"}},
-      {"--huge-pages", "copy the weights into huge pages instead of mapping the file", &a.huge_pages, false, true},
-      {"--head",
-       "type of the head's weights: as stored, or rounded to int8 when the model is opened, with int8 activations",
-       &a.head,
-       false,
-       true,
-       {"stored", "int8"}},
-      {"--kv-memory", "memory for keys and values, as 4GiB or 500MB; empty = what the whole context needs", &a.kv_memory, false,
-       true},
+      {.name = "MODEL", .help = "model directory, packed or not", .target = &a->model, .required = true},
+      {.name = "-p,--prompt", .help = "text to continue", .target = &a->prompt},
+      {.name = "-n,--max-tokens", .help = "tokens to generate at most", .target = &a->max_tokens},
   };
-  command.run = [] { run(a); };
+  command.add(sampling_options(*a));
+  command.add({
+      {.name = "--stop", .help = "end before this text; may be repeated", .target = &a->stops},
+      {.name = "--echo", .help = "print the prompt before its continuation", .target = &a->echo},
+      {.name = "--draft",
+       .help = "smaller model with the same tokenizer that proposes tokens; the text is distributed as without",
+       .target = &a->draft},
+      {.name = "--draft-tokens", .help = "tokens proposed a forward pass of MODEL", .target = &a->draft_tokens},
+  });
+  command.add(engine_options(a->engine, {.default_memory = "what the whole context needs", .shown = {"--activations"}}));
+  command.run = [a] { run_generate(*a); };
   command.examples = {"spectra generate model --prompt \"Once upon a time\"",
                       "spectra generate model --prompt \"The fox\" --temperature 0.8 --top-p 0.95 --seed 7 --json"};
   return command;

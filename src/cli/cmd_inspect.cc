@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <memory>
+
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/inspect.h"
@@ -7,7 +9,7 @@
 namespace spectra::cli {
 namespace {
 
-/// The last checkpoint of a run directory, or "".
+/// The last checkpoint of a run directory; "" where there is none.
 fs::path last_checkpoint(const fs::path& run) {
   fs::path last;
   if (fs::is_directory(run / "checkpoints"))
@@ -35,18 +37,20 @@ const char* checksum_state(bool asked, bool found) {
 }
 
 Command make_inspect() {
-  static InspectOptions options;
-  return {"inspect",
-          "what a model or token data is: sizes, bits, scales, sparsity, where it came from",
-          {{"MODEL", "a model or token data; with --sequence also a recipe", &options.path, true},
-           {"--verify", "check the sha256 of every file, and every token", &options.verify},
-           {"--sequence", "token data: show the sequence of this number that a run reads", &options.sequence},
-           {"--seq-length", "tokens of a sequence, as train.sequence (default: 2048)", &options.length},
-           {"--seed", "data order, as train.seed (default: 1)", &options.seed},
-           {"--tokenizer", "directory with tokenizer.json, for data without one", &options.tokenizer}},
-          [] { run_inspect(options); },
-          {"spectra inspect models/TriLM_99M", "spectra inspect data/books --verify",
-           "spectra inspect data/books --sequence 0 --seq-length 256"}};
+  const auto a = std::make_shared<InspectOptions>();
+  return {
+      .name = "inspect",
+      .summary = "what a model or token data is: sizes, bits, scales, sparsity, where it came from",
+      .options =
+          {{.name = "MODEL", .help = "a model or token data; with --sequence also a recipe", .target = &a->path, .required = true},
+           {.name = "--verify", .help = "check the sha256 of every file, and every token", .target = &a->verify},
+           {.name = "--sequence", .help = "token data: show the sequence of this number that a run reads", .target = &a->sequence},
+           {.name = "--seq-length", .help = "tokens of a sequence, as train.sequence (default: 2048)", .target = &a->length},
+           {.name = "--seed", .help = "data order, as train.seed (default: 1)", .target = &a->seed},
+           {.name = "--tokenizer", .help = "directory with tokenizer.json, for data without one", .target = &a->tokenizer}},
+      .run = [a] { run_inspect(*a); },
+      .examples = {"spectra inspect models/TriLM_99M", "spectra inspect data/books --verify",
+                   "spectra inspect data/books --sequence 0 --seq-length 256"}};
 }
 
 }  // namespace spectra::cli

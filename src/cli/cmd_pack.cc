@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -13,7 +14,7 @@
 namespace spectra::cli {
 namespace {
 
-struct Options {
+struct PackOptions {
   std::string model, format, out, check;
   bool no_verify = false;
 };
@@ -22,13 +23,13 @@ double ratio(uint64_t before, uint64_t after) {
   return after == 0 ? 0.0 : static_cast<double>(before) / static_cast<double>(after);
 }
 
-/// The sum of all groups.
+/// All groups added up; `rows` is their number of weights then.
 model::PackedGroup linears(const model::PackReport& report) {
   model::PackedGroup all{"linear layers", 0, 0, 0, 0, "", 0, 0, 0};
   for (const model::PackedGroup& group : report.groups) {
     all.matrices += group.matrices;
     all.zeros += group.zeros;
-    all.rows += group.matrices * group.rows * group.cols;  // weights
+    all.rows += group.matrices * group.rows * group.cols;
     all.bytes_before += group.bytes_before;
     all.bytes_after += group.bytes_after;
   }
@@ -52,7 +53,7 @@ void print_table(const model::PackReport& report) {
              format_bytes(report.bytes_before), format_bytes(report.bytes_after), ratio(report.bytes_before, report.bytes_after));
 }
 
-std::string as_json(const model::PackReport& report, const Options& options) {
+std::string as_json(const model::PackReport& report, const PackOptions& options) {
   nlohmann::ordered_json projections;
   for (const model::PackedGroup& group : report.groups)
     projections[group.projection] = {{"matrices", group.matrices},
@@ -83,7 +84,7 @@ std::string as_json(const model::PackReport& report, const Options& options) {
   return document.dump();
 }
 
-std::string check_as_json(const model::GgufCheck& check, const Options& options) {
+std::string check_as_json(const model::GgufCheck& check, const PackOptions& options) {
   nlohmann::ordered_json differing = nlohmann::ordered_json::array();
   for (const auto& tensor : check.tensors)
     if (!tensor.exact())
@@ -98,8 +99,8 @@ std::string check_as_json(const model::GgufCheck& check, const Options& options)
       .dump();
 }
 
-/// Compares a GGUF file with the model; exit 4 where it holds anything else.
-void run_check(const Options& options) {
+/// Compares a GGUF file with the model. The exit code becomes 4 where the file holds anything else.
+void run_check(const PackOptions& options) {
   const model::GgufCheck check = model::check_gguf(options.check, options.model);
   if (!check.exact()) global().exit_code = static_cast<int>(Exit::kThreshold);
   if (global().json) return print_json(check_as_json(check, options));
@@ -116,7 +117,7 @@ void run_check(const Options& options) {
   fmt::print("{} of {} tensors hold the model's weights exactly\n", exact, check.tensors.size());
 }
 
-void run_pack(const Options& options) {
+void run_pack(const PackOptions& options) {
   if (!options.check.empty()) return run_check(options);
   if (options.format.empty() || options.out.empty())
     throw Error(Exit::kUsage, fmt::format("spectra pack needs {}", options.format.empty() ? "--format" : "--out"),
@@ -138,22 +139,24 @@ void run_pack(const Options& options) {
 }  // namespace
 
 Command make_pack() {
-  static Options options;
-  return {"pack",
-          "pack a ternary or binary model without changing one weight",
-          {{"MODEL", "model directory with unpacked weights", &options.model, true},
-           {"--format",
-            "bits a weight: 2bit and 1.6bit for ternary models, 1bit for binary ones",
-            &options.format,
-            false,
-            false,
-            {"2bit", "1.6bit", "1bit"}},
-           {"-o,--out", "directory of the packed model; must not exist", &options.out},
-           {"--check", "instead of packing, compare this GGUF file with the model: which tensors hold its weights exactly",
-            &options.check},
-           {"--no-verify", "do not compare the model's files with the checksums in its spectra.json", &options.no_verify}},
-          [] { run_pack(options); },
-          {"spectra pack TriLM_3.9B_Unpacked --format 1.6bit --out TriLM_3.9B", "spectra pack TriLM_3.9B --check trilm-3.9b.gguf"}};
+  const auto a = std::make_shared<PackOptions>();
+  return {.name = "pack",
+          .summary = "pack a ternary or binary model without changing one weight",
+          .options = {{.name = "MODEL", .help = "model directory with unpacked weights", .target = &a->model, .required = true},
+                      {.name = "--format",
+                       .help = "bits a weight: 2bit and 1.6bit for ternary models, 1bit for binary ones",
+                       .target = &a->format,
+                       .choices = {"2bit", "1.6bit", "1bit"}},
+                      {.name = "-o,--out", .help = "directory of the packed model; must not exist", .target = &a->out},
+                      {.name = "--check",
+                       .help = "instead of packing, compare this GGUF file with the model: which tensors hold its weights exactly",
+                       .target = &a->check},
+                      {.name = "--no-verify",
+                       .help = "do not compare the model's files with the checksums in its spectra.json",
+                       .target = &a->no_verify}},
+          .run = [a] { run_pack(*a); },
+          .examples = {"spectra pack TriLM_3.9B_Unpacked --format 1.6bit --out TriLM_3.9B",
+                       "spectra pack TriLM_3.9B --check trilm-3.9b.gguf"}};
 }
 
 }  // namespace spectra::cli

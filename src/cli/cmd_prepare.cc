@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 #include "base/stopwatch.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 #include "text/bpe_trainer.h"
 #include "text/prepare.h"
 
@@ -17,18 +19,14 @@ namespace {
 constexpr int64_t kLargestVocabulary = 1'000'000;
 constexpr double kHeldOutStories = 0.01;
 
-struct Options {
+struct PrepareOptions {
   std::vector<std::string> inputs, valid;
   std::string tokenizer, out, synthetic;
   int64_t train_tokenizer = 0, stories = 60'000, seed = 1;
   double valid_fraction = 0;
 };
 
-void require(bool condition, const std::string& message, const std::string& hint) {
-  if (!condition) throw Error(Exit::kUsage, message, hint);
-}
-
-text::PrepareOptions check(const Options& options) {
+text::PrepareOptions check(const PrepareOptions& options) {
   const bool synthetic = !options.synthetic.empty();
   require(synthetic == options.inputs.empty(), "spectra prepare needs either input files or --synthetic stories",
           "for example: spectra prepare books.txt.zst --train-tokenizer 8192 --out data/books");
@@ -63,7 +61,7 @@ nlohmann::ordered_json to_json(const text::SplitSummary& split) {
   return {{"tokens", split.tokens}, {"documents", split.documents}};
 }
 
-void run_prepare(const Options& options) {
+void run_prepare(const PrepareOptions& options) {
   const Stopwatch watch;
   const text::PrepareSummary summary = text::prepare(check(options));
   const double seconds = watch.seconds();
@@ -91,23 +89,30 @@ void run_prepare(const Options& options) {
 }  // namespace
 
 Command make_prepare() {
-  static Options options;
-  return {
-      "prepare",
-      "turn text into token data for training",
-      {{"INPUT", "text (.txt; two empty lines end a document) or .jsonl (field `text`), plain or .gz, .zst, .bz2", &options.inputs},
-       {"--tokenizer", "a tokenizer.json, or a directory with one", &options.tokenizer},
-       {"--train-tokenizer", "train a tokenizer with this many entries on the input", &options.train_tokenizer},
-       {"-o,--out", "directory to write; must not exist", &options.out, true},
-       {"--valid", "a file of validation text; may be repeated", &options.valid},
-       {"--valid-fraction", "part of the documents kept for validation (of stories: held-out ones to add, 0 = 0.01)",
-        &options.valid_fraction},
-       {"--synthetic", "make the text up instead of reading it", &options.synthetic, false, false, {"stories"}},
-       {"--stories", "how many stories", &options.stories},
-       {"--seed", "of the stories and of the choice of validation documents", &options.seed}},
-      [] { run_prepare(options); },
-      {"spectra prepare books.txt.zst web.jsonl.gz --tokenizer model/ --valid-fraction 0.01 --out data",
-       "spectra prepare --synthetic stories --train-tokenizer 2048 --out data"}};
+  const auto a = std::make_shared<PrepareOptions>();
+  return {.name = "prepare",
+          .summary = "turn text into token data for training",
+          .options = {{.name = "INPUT",
+                       .help = "text (.txt; two empty lines end a document) or .jsonl (field `text`), plain or .gz, .zst, .bz2",
+                       .target = &a->inputs},
+                      {.name = "--tokenizer", .help = "a tokenizer.json, or a directory with one", .target = &a->tokenizer},
+                      {.name = "--train-tokenizer",
+                       .help = "train a tokenizer with this many entries on the input",
+                       .target = &a->train_tokenizer},
+                      {.name = "-o,--out", .help = "directory to write; must not exist", .target = &a->out, .required = true},
+                      {.name = "--valid", .help = "a file of validation text; may be repeated", .target = &a->valid},
+                      {.name = "--valid-fraction",
+                       .help = "part of the documents kept for validation (of stories: held-out ones to add, 0 = 0.01)",
+                       .target = &a->valid_fraction},
+                      {.name = "--synthetic",
+                       .help = "make the text up instead of reading it",
+                       .target = &a->synthetic,
+                       .choices = {"stories"}},
+                      {.name = "--stories", .help = "how many stories", .target = &a->stories},
+                      {.name = "--seed", .help = "of the stories and of the choice of validation documents", .target = &a->seed}},
+          .run = [a] { run_prepare(*a); },
+          .examples = {"spectra prepare books.txt.zst web.jsonl.gz --tokenizer model/ --valid-fraction 0.01 --out data",
+                       "spectra prepare --synthetic stories --train-tokenizer 2048 --out data"}};
 }
 
 }  // namespace spectra::cli

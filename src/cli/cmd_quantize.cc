@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 #include "base/system.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 #include "quantize/job.h"
 
 namespace spectra::cli {
@@ -15,24 +17,21 @@ namespace {
 
 constexpr int64_t kPaperGroup = 128;
 
-struct Arguments {
+struct QuantizeOptions {
   std::string model, out, calibration, method = "gptq", format = "compressed-tensors", precision = "auto";
   int64_t bits = 4, group_size = 0, samples = 512, sequence = 0, seed = 1;
   double damp = 0.01;
   bool act_order = false, mse = false, reference_scales = false, unpacked = false, no_verify = false;
 };
 
-void require(bool good, const std::string& option, const std::string& allowed) {
-  if (!good) throw Error(Exit::kUsage, fmt::format("{} is out of range", option), fmt::format("allowed: {}", allowed));
-}
-
-quantize::Job job_of(const Arguments& a) {
-  require(a.bits == 3 || a.bits == 4 || a.bits == 6 || a.bits == 8, fmt::format("--bits {}", a.bits), "3, 4, 6, 8");
-  require(a.group_size >= -1, fmt::format("--group-size {}", a.group_size), "-1 (a scale a row), or columns that share a scale");
-  require(a.samples >= 1 && a.samples <= 1 << 20, fmt::format("--samples {}", a.samples), "1 to 1048576");
-  require(a.sequence == 0 || a.sequence >= 2, fmt::format("--sequence {}", a.sequence), "2 up to the model's context");
-  require(a.damp >= 0 && a.damp <= 1, fmt::format("--damp {}", a.damp), "0 to 1");
-  require(a.seed >= 0, fmt::format("--seed {}", a.seed), "0 or more");
+quantize::Job job_of(const QuantizeOptions& a) {
+  require_in_range(a.bits == 3 || a.bits == 4 || a.bits == 6 || a.bits == 8, fmt::format("--bits {}", a.bits), "3, 4, 6, 8");
+  require_in_range(a.group_size >= -1, fmt::format("--group-size {}", a.group_size),
+                   "-1 (a scale a row), or columns that share a scale");
+  require_in_range(a.samples >= 1 && a.samples <= 1 << 20, fmt::format("--samples {}", a.samples), "1 to 1048576");
+  require_in_range(a.sequence == 0 || a.sequence >= 2, fmt::format("--sequence {}", a.sequence), "2 up to the model's context");
+  require_in_range(a.damp >= 0 && a.damp <= 1, fmt::format("--damp {}", a.damp), "0 to 1");
+  require_in_range(a.seed >= 0, fmt::format("--seed {}", a.seed), "0 or more");
   quantize::Job job;
   job.model = a.model, job.out = a.out, job.calibration = a.calibration;
   job.options.method = quantize::method_from_name(a.method);
@@ -52,8 +51,8 @@ nlohmann::ordered_json optional(double value, bool known) {
   return known ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
 }
 
-std::string as_json(const quantize::Report& report, const quantize::Job& job) {
-  nlohmann::ordered_json linears = nlohmann::ordered_json::array(), parts = nlohmann::ordered_json::array();
+nlohmann::ordered_json linears_json(const quantize::Report& report) {
+  nlohmann::ordered_json linears = nlohmann::ordered_json::array();
   for (const quantize::LinearReport& l : report.linears)
     linears.push_back({{"name", l.name},
                        {"rows", l.rows},
@@ -63,6 +62,11 @@ std::string as_json(const quantize::Report& report, const quantize::Job& job) {
                        {"clipped", l.clipped},
                        {"damp", l.damp},
                        {"seconds", l.seconds}});
+  return linears;
+}
+
+std::string as_json(const quantize::Report& report, const quantize::Job& job) {
+  nlohmann::ordered_json parts = nlohmann::ordered_json::array();
   for (const quantize::Part& part : report.parts)
     parts.push_back({{"name", part.name}, {"seconds", part.seconds}, {"flop", part.flop}});
   const quantize::Options& o = report.options;
@@ -91,7 +95,7 @@ std::string as_json(const quantize::Report& report, const quantize::Job& job) {
       {"peak_rss_bytes", memory_peak()},
       {"peak_flops", optional(report.peak, report.peak > 0)},
       {"parts", parts},
-      {"linears", linears}}
+      {"linears", linears_json(report)}}
       .dump();
 }
 
@@ -106,7 +110,7 @@ void print_table(const quantize::Report& report) {
                *report.float_perplexity);
 }
 
-void run(const Arguments& a) {
+void run_quantize(const QuantizeOptions& a) {
   const quantize::Job job = job_of(a);
   const quantize::Report report = quantize::quantize_model(job);
   log_info("quantized into {} in {}", a.out, format_duration(report.seconds));
@@ -116,43 +120,62 @@ void run(const Arguments& a) {
     print_table(report);
 }
 
+/// Options for how scales are chosen and columns ordered, and for what is checked.
+std::vector<Option> rounding_options(QuantizeOptions& a) {
+  return {
+      {.name = "--act-order", .help = "quantize columns of large inputs first", .target = &a.act_order},
+      {.name = "--damp", .help = "share of the Hessian's mean diagonal that is added to it", .target = &a.damp},
+      {.name = "--mse", .help = "search the scale with the least error instead of taking the largest weight's", .target = &a.mse},
+      {.name = "--reference-scales",
+       .help = "group scales without the current block's errors, as the authors' code has them",
+       .target = &a.reference_scales,
+       .advanced = true},
+      {.name = "--precision",
+       .help = "of the forward pass; auto = bf16 where the CPU has it",
+       .target = &a.precision,
+       .choices = {"auto", "fp32", "bf16"},
+       .advanced = true},
+      {.name = "--no-verify",
+       .help = "do not compare the model's files with the checksums in its spectra.json",
+       .target = &a.no_verify,
+       .advanced = true}};
+}
+
 }  // namespace
 
 Command make_quantize() {
-  static Arguments a;
-  return {"quantize",
-          "round a float model's linear layers to 3, 4, 6 or 8 bits, fitted to a text (GPTQ)",
-          {{"MODEL", "model directory with float weights", &a.model, true},
-           {"--bits", "bits a weight: 3, 4, 6 or 8", &a.bits},
-           {"-o,--out", "directory of the quantized model; must not exist", &a.out, true},
-           {"--calibration", "text like the model's training data, or token data, that weights are fitted to", &a.calibration},
-           {"--method",
-            "gptq, or gptaq towards the float model's own outputs, or rtn: plain rounding, needs no calibration",
-            &a.method,
-            false,
-            false,
-            {"gptq", "gptaq", "rtn"}},
-           {"--group-size", "columns that share a scale, -1 = all of a row; 0 = 128 at 3 and 4 bits, -1 at 6 and 8", &a.group_size},
-           {"--samples", "calibration sequences", &a.samples},
-           {"--sequence", "tokens of a calibration sequence; 0 = 2048 or the model's context", &a.sequence},
-           {"--seed", "which places of the calibration text are taken", &a.seed},
-           {"--format", "how the output is stored", &a.format, false, false, {"compressed-tensors", "gptq", "unpacked"}},
-           {"--unpacked", "same as --format unpacked: plain fp16 weights", &a.unpacked},
-           {"--act-order", "quantize columns of large inputs first", &a.act_order},
-           {"--damp", "share of the Hessian's mean diagonal that is added to it", &a.damp},
-           {"--mse", "search the scale with the least error instead of taking the largest weight's", &a.mse},
-           {"--reference-scales", "group scales without the current block's errors, as the authors' code has them",
-            &a.reference_scales, false, true},
-           {"--precision",
-            "of the forward pass; auto = bf16 where the CPU has it",
-            &a.precision,
-            false,
-            true,
-            {"auto", "fp32", "bf16"}},
-           {"--no-verify", "do not compare the model's files with the checksums in its spectra.json", &a.no_verify, false, true}},
-          [] { run(a); },
-          {"spectra quantize FloatLM_99M --bits 4 --calibration slimpajama.jsonl.zst --out QuantLM_99M_4bit",
-           "spectra quantize model --bits 3 --method gptaq --calibration data --samples 128 --out model-3bit"}};
+  const auto a = std::make_shared<QuantizeOptions>();
+  Command command;
+  command.name = "quantize";
+  command.summary = "round a float model's linear layers to 3, 4, 6 or 8 bits, fitted to a text (GPTQ)";
+  command.options = {
+      {.name = "MODEL", .help = "model directory with float weights", .target = &a->model, .required = true},
+      {.name = "--bits", .help = "bits a weight: 3, 4, 6 or 8", .target = &a->bits},
+      {.name = "-o,--out", .help = "directory of the quantized model; must not exist", .target = &a->out, .required = true},
+      {.name = "--calibration",
+       .help = "text like the model's training data, or token data, that weights are fitted to",
+       .target = &a->calibration},
+      {.name = "--method",
+       .help = "gptq, or gptaq towards the float model's own outputs, or rtn: plain rounding, needs no calibration",
+       .target = &a->method,
+       .choices = {"gptq", "gptaq", "rtn"}},
+      {.name = "--group-size",
+       .help = "columns that share a scale, -1 = all of a row; 0 = 128 at 3 and 4 bits, -1 at 6 and 8",
+       .target = &a->group_size},
+      {.name = "--samples", .help = "calibration sequences", .target = &a->samples},
+      {.name = "--sequence", .help = "tokens of a calibration sequence; 0 = 2048 or the model's context", .target = &a->sequence},
+      {.name = "--seed", .help = "which places of the calibration text are taken", .target = &a->seed},
+      {.name = "--format",
+       .help = "how the output is stored",
+       .target = &a->format,
+       .choices = {"compressed-tensors", "gptq", "unpacked"}},
+      {.name = "--unpacked", .help = "same as --format unpacked: plain fp16 weights", .target = &a->unpacked},
+  };
+  command.add(rounding_options(*a));
+  command.run = [a] { run_quantize(*a); };
+  command.examples = {"spectra quantize FloatLM_99M --bits 4 --calibration slimpajama.jsonl.zst --out QuantLM_99M_4bit",
+                      "spectra quantize model --bits 3 --method gptaq --calibration data --samples 128 --out model-3bit"};
+  return command;
 }
 
 }  // namespace spectra::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -15,14 +16,14 @@
 namespace spectra::cli {
 namespace {
 
-struct Options {
+struct ReportOptions {
   std::vector<std::string> directories, samples, quantized, comparisons;
   std::string out, title;
   int64_t watch = 0;
   bool skip_weights = false;
 };
 
-/// A file that `spectra generate --json` wrote; the run is named by the file.
+/// Reads a file that `spectra generate --json` wrote. The run is named by the file.
 analysis::Sample read_sample(const fs::path& path) {
   try {
     const auto json = nlohmann::json::parse(read_file(path));
@@ -32,7 +33,7 @@ analysis::Sample read_sample(const fs::path& path) {
   }
 }
 
-std::string command_line(const Options& options) {
+std::string command_line(const ReportOptions& options) {
   std::vector<std::string> words = {"spectra", "report"};
   words.insert(words.end(), options.directories.begin(), options.directories.end());
   for (const std::string& file : options.samples) words.insert(words.end(), {"--sample", file});
@@ -44,17 +45,17 @@ std::string command_line(const Options& options) {
   return shell_words(words);
 }
 
-/// The page and what goes beside it.
-std::vector<fs::path> outputs(const Options& options) {
+/// The paths of the page and of the files beside it: HTML, JSON, CSV, SVG.
+std::vector<fs::path> outputs(const ReportOptions& options) {
   std::vector<fs::path> paths;
   for (const char* extension : {".html", ".json", ".csv", ".svg"})
     paths.push_back(fs::path(options.out).replace_extension(extension));
   return paths;
 }
 
-/// None of what is written may be something that is read: a suite's results.json lies where --out DIR/results.html would put its
-/// own.
-void check_out(const Options& options) {
+/// Throws Error where a file that is read would be written over: a suite's results.json lies where --out DIR/results.html would
+/// put its own.
+void check_out(const ReportOptions& options) {
   if (fs::path(options.out).extension() != ".html")
     throw Error(Exit::kUsage, fmt::format("--out {} does not end in .html", options.out), "its .json, .csv and .svg go beside it");
   std::vector<fs::path> inputs;
@@ -69,7 +70,7 @@ void check_out(const Options& options) {
                     "give the page another name");
 }
 
-/// Runs that cannot be read are left out, as long as there are others to show.
+/// Reads the runs. Those that cannot be read are left out, as long as there are others to show.
 void read_runs(const std::vector<std::string>& paths, analysis::ReportInput& input) {
   for (const std::string& path : paths) try {
       input.runs.push_back(analysis::read_run(path));
@@ -80,8 +81,8 @@ void read_runs(const std::vector<std::string>& paths, analysis::ReportInput& inp
   if (!paths.empty() && input.runs.empty() && !input.study) throw bad_input("none of the runs can be read");
 }
 
-/// `before`: what an earlier look at the same directories read.
-analysis::ReportInput read_input(const Options& options, const analysis::ReportInput& before) {
+/// `before` is what an earlier look at the same directories read: weights that have not changed are not read again.
+analysis::ReportInput read_input(const ReportOptions& options, const analysis::ReportInput& before) {
   analysis::ReportInput input{options.title, command_line(options)};
   std::vector<std::string> runs;
   for (const std::string& path : options.directories) {
@@ -112,7 +113,7 @@ analysis::ReportInput read_input(const Options& options, const analysis::ReportI
   return input;
 }
 
-void write_report(const Options& options, const analysis::ReportInput& input) {
+void write_report(const ReportOptions& options, const analysis::ReportInput& input) {
   std::vector<analysis::TrainingRun> runs = input.runs;
   for (const auto& entry : input.study_runs) runs.push_back(entry.second);
   const std::vector<fs::path> paths = outputs(options);
@@ -124,7 +125,7 @@ void write_report(const Options& options, const analysis::ReportInput& input) {
 }
 
 /// What changes when a suite or run goes on: sizes and times of the files that the page is made of.
-std::string state_of(const Options& options) {
+std::string state_of(const ReportOptions& options) {
   std::string state;
   const auto add = [&](const fs::path& path) {
     std::error_code gone;
@@ -138,7 +139,7 @@ std::string state_of(const Options& options) {
 
 /// Rewrites the page whenever something changed, until the suite has finished or a signal came. The last page does not reload
 /// itself.
-void watch(const Options& options) {
+void watch(const ReportOptions& options) {
   catch_interrupts();
   std::optional<std::string> shown;
   analysis::ReportInput input;
@@ -162,7 +163,7 @@ void watch(const Options& options) {
   check_interrupted(fmt::format("{} is the last page", options.out));
 }
 
-void run_report(const Options& options) {
+void run_report(const ReportOptions& options) {
   if (options.watch < 0 || options.watch > 86400)
     throw Error(Exit::kUsage, fmt::format("--watch {} is out of range", options.watch),
                 "seconds between looks, 1 to 86400; 0 = make the page once");
@@ -188,20 +189,34 @@ void run_report(const Options& options) {
 }  // namespace
 
 Command make_report() {
-  static Options options;
+  const auto a = std::make_shared<ReportOptions>();
   return {
-      "report",
-      "show a suite or compare training runs in one self-contained HTML file, with JSON, CSV and a picture beside it",
-      {{"DIR", "a suite's directory, or run directories that `spectra train` made", &options.directories, true},
-       {"-o,--out", "the HTML file; .json, .csv and .svg go beside it", &options.out, true},
-       {"--title", "heading of the page; empty = the suite's", &options.title},
-       {"--sample", "a file made by `spectra generate --json`, shown as text; may be repeated", &options.samples},
-       {"--quantized", "a file made by `spectra quantize --json`, shown as a map of errors; may be repeated", &options.quantized},
-       {"--compare", "a file made by `spectra compare --json`, shown as a table; may be repeated", &options.comparisons},
-       {"--skip-weights", "leave out what needs to read the weights of a suite's models", &options.skip_weights},
-       {"--watch", "look every so many seconds and write the page anew when something changed; 0 = once", &options.watch}},
-      [] { run_report(options); },
-      {"spectra report runs/float runs/ternary --out report.html", "spectra report suite --watch 10 --out suite.html"}};
+      .name = "report",
+      .summary = "show a suite or compare training runs in one self-contained HTML file, with JSON, CSV and a picture beside it",
+      .options =
+          {{.name = "DIR",
+            .help = "a suite's directory, or run directories that `spectra train` made",
+            .target = &a->directories,
+            .required = true},
+           {.name = "-o,--out", .help = "the HTML file; .json, .csv and .svg go beside it", .target = &a->out, .required = true},
+           {.name = "--title", .help = "heading of the page; empty = the suite's", .target = &a->title},
+           {.name = "--sample",
+            .help = "a file made by `spectra generate --json`, shown as text; may be repeated",
+            .target = &a->samples},
+           {.name = "--quantized",
+            .help = "a file made by `spectra quantize --json`, shown as a map of errors; may be repeated",
+            .target = &a->quantized},
+           {.name = "--compare",
+            .help = "a file made by `spectra compare --json`, shown as a table; may be repeated",
+            .target = &a->comparisons},
+           {.name = "--skip-weights",
+            .help = "leave out what needs to read the weights of a suite's models",
+            .target = &a->skip_weights},
+           {.name = "--watch",
+            .help = "look every so many seconds and write the page anew when something changed; 0 = once",
+            .target = &a->watch}},
+      .run = [a] { run_report(*a); },
+      .examples = {"spectra report runs/float runs/ternary --out report.html", "spectra report suite --watch 10 --out suite.html"}};
 }
 
 }  // namespace spectra::cli

@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Options {
+struct SuiteOptions {
   std::string file, out, only, job, emit;
   std::vector<std::string> settings;
   int64_t jobs = 0;
@@ -28,7 +28,7 @@ struct Options {
   bool quick = false, dry_run = false, list = false;
 };
 
-std::string command_line(const Options& options) {
+std::string command_line(const SuiteOptions& options) {
   std::vector<std::string> words = {"spectra", "suite", options.file, "--out", options.out};
   for (const std::string& setting : options.settings) words.insert(words.end(), {"--set", setting});
   if (options.quick) words.emplace_back("--quick");
@@ -39,7 +39,7 @@ std::string command_line(const Options& options) {
   return shell_words(words);
 }
 
-/// What is still to be done of what is wanted.
+/// What the jobs that are wanted and not done yet add up to.
 struct Totals {
   int jobs;  ///< side by side on each rank
   double flops = 0, seconds = 0;
@@ -58,8 +58,8 @@ Totals totals_of(const suite::Plan& plan, const suite::Standing& standing) {
   return totals;
 }
 
-/// Side by side: as many as there are cores for, and memory; ranks of one host share both.
-int jobs_of(const Options& options, const suite::Plan& plan, const Totals& totals, const train::Ranks& ranks) {
+/// How many jobs run side by side on each rank: as many as there are cores and memory for, which the ranks of a host share.
+int jobs_of(const SuiteOptions& options, const suite::Plan& plan, const Totals& totals, const train::Ranks& ranks) {
   constexpr int64_t kMost = 4096;
   if (options.jobs < 0 || options.jobs > kMost)
     throw Error(Exit::kUsage, fmt::format("--jobs {} is out of range", options.jobs),
@@ -88,7 +88,7 @@ ordered_json counts_of(const suite::Plan& plan) {
   return counts;
 }
 
-void show_plan(const Options& options, const suite::Suite& suite, const suite::Plan& plan, const Totals& totals) {
+void show_plan(const SuiteOptions& options, const suite::Suite& suite, const suite::Plan& plan, const Totals& totals) {
   if (global().json && options.dry_run)
     return print_json(ordered_json{{"schema", "spectra.suite_plan/1"},
                                    {"name", suite.name},
@@ -117,7 +117,7 @@ void show_plan(const Options& options, const suite::Suite& suite, const suite::P
     log_info("{}", text.substr(0, text.size() - 1));
 }
 
-void emit_slurm(const Options& options, const suite::Suite& suite, const suite::Plan& plan, const suite::Standing& standing) {
+void emit_slurm(const SuiteOptions& options, const suite::Suite& suite, const suite::Plan& plan, const suite::Standing& standing) {
   std::vector<std::string> command = {fs::read_symlink("/proc/self/exe").string(), "suite", options.file, "--out", options.out};
   for (const std::string& setting : options.settings) command.insert(command.end(), {"--set", setting});
   if (options.quick) command.emplace_back("--quick");
@@ -135,7 +135,7 @@ void emit_slurm(const Options& options, const suite::Suite& suite, const suite::
   for (const std::string& file : files) fmt::print("{}\n", file);
 }
 
-void print_outcome(const Options& options, const suite::Plan& plan, const suite::Outcome& outcome) {
+void print_outcome(const SuiteOptions& options, const suite::Plan& plan, const suite::Outcome& outcome) {
   const std::string results = (fs::path(options.out) / "results.json").string();
   if (global().json)
     print_json(ordered_json{{"schema", "spectra.suite_run/1"},
@@ -158,9 +158,9 @@ void print_outcome(const Options& options, const suite::Plan& plan, const suite:
               fmt::format("see {}; the same command tries them again: {}", log.string(), command_line(options)));
 }
 
-void run_on(train::Ranks& ranks, const Options& options) {
+void run_on(train::Ranks& ranks, const SuiteOptions& options) {
   suite::Suite suite = suite::load_suite(options.file, options.settings);
-  if (options.quick) suite.name += "-quick", suite.title += " (quick)";  // not to be mixed with the whole one
+  if (options.quick) suite.name += "-quick", suite.title += " (quick)";  // so that nobody takes it for the whole suite
   const suite::Plan plan = suite::make_plan(suite, options.quick);
   if (options.gflops < 0) throw Error(Exit::kUsage, fmt::format("--gflops {} is below 0", options.gflops), "give a measured speed");
   if (!options.dry_run) suite::require_inputs(suite, plan);
@@ -188,7 +188,7 @@ void run_on(train::Ranks& ranks, const Options& options) {
 }
 
 /// Whatever ends one rank must end all: the others would wait for it for ever.
-void run(const Options& options) {
+void run_suite(const SuiteOptions& options) {
   const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
   if (!ranks->first()) set_quiet(true);
   try {
@@ -205,28 +205,38 @@ void run(const Options& options) {
 }  // namespace
 
 Command make_suite() {
-  static Options options;
-  return {"suite",
-          "train, quantize, pack and evaluate families of models, and make the page that compares them, from one file",
-          {{"SUITE", "the suite, a TOML file", &options.file, true},
-           {"-o,--out", "directory of the suite; the same command continues what is in it", &options.out, true},
-           {"--dry-run", "show jobs, FLOPs, time and disk, and run nothing", &options.dry_run},
-           {"--quick", "only the sizes, and with the settings, of the suite's [quick]", &options.quick},
-           {"--jobs", "jobs side by side; 0 = by cores and memory", &options.jobs},
-           {"--only", "jobs whose name fits this pattern (* ? [ ]), and all that they need", &options.only},
-           {"--list", "list the jobs and which are done, and run nothing", &options.list},
-           {"--job", "run one job alone, whose needs are done: an element of a cluster's array", &options.job, false, true},
-           {"--emit",
-            "write scripts that run the suite on a cluster, into OUT/slurm, and run nothing",
-            &options.emit,
-            false,
-            false,
-            {"slurm"}},
-           {"--gflops", "1e9 FLOP/s that a training reaches, for the expected time; 0 = measure for some seconds", &options.gflops},
-           {"--set", "one setting of the suite's file, key=value; may be repeated", &options.settings}},
-          [] { run(options); },
-          {"spectra suite suites/nano.toml --out study", "spectra suite suites/nano.toml --out study --quick",
-           "mpirun -n 4 spectra suite suites/nano.toml --out study", "spectra suite suites/spectra.toml --out study --dry-run"}};
+  const auto a = std::make_shared<SuiteOptions>();
+  return {
+      .name = "suite",
+      .summary = "train, quantize, pack and evaluate families of models, and make the page that compares them, from one file",
+      .options = {{.name = "SUITE", .help = "the suite, a TOML file", .target = &a->file, .required = true},
+                  {.name = "-o,--out",
+                   .help = "directory of the suite; the same command continues what is in it",
+                   .target = &a->out,
+                   .required = true},
+                  {.name = "--dry-run", .help = "show jobs, FLOPs, time and disk, and run nothing", .target = &a->dry_run},
+                  {.name = "--quick", .help = "only the sizes, and with the settings, of the suite's [quick]", .target = &a->quick},
+                  {.name = "--jobs", .help = "jobs side by side; 0 = by cores and memory", .target = &a->jobs},
+                  {.name = "--only",
+                   .help = "jobs whose name fits this pattern (* ? [ ]), and all that they need",
+                   .target = &a->only},
+                  {.name = "--list", .help = "list the jobs and which are done, and run nothing", .target = &a->list},
+                  {.name = "--job",
+                   .help = "run one job alone, whose needs are done: an element of a cluster's array",
+                   .target = &a->job,
+                   .advanced = true},
+                  {.name = "--emit",
+                   .help = "write scripts that run the suite on a cluster, into OUT/slurm, and run nothing",
+                   .target = &a->emit,
+                   .choices = {"slurm"}},
+                  {.name = "--gflops",
+                   .help = "1e9 FLOP/s that a training reaches, for the expected time; 0 = measure for some seconds",
+                   .target = &a->gflops},
+                  {.name = "--set", .help = "one setting of the suite's file, key=value; may be repeated", .target = &a->settings}},
+      .run = [a] { run_suite(*a); },
+      .examples = {"spectra suite suites/nano.toml --out study", "spectra suite suites/nano.toml --out study --quick",
+                   "mpirun -n 4 spectra suite suites/nano.toml --out study",
+                   "spectra suite suites/spectra.toml --out study --dry-run"}};
 }
 
 }  // namespace spectra::cli

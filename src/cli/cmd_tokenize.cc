@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -17,7 +18,7 @@
 namespace spectra::cli {
 namespace {
 
-struct Options {
+struct TokenizeOptions {
   std::string tokenizer, text;
   bool decode = false, no_special = false;
 };
@@ -42,7 +43,7 @@ std::vector<uint32_t> ids_of_json(const std::string& input, const std::string& w
   }
 }
 
-/// Numbers separated by white space or commas, a JSON list, or what `tokenize --json` prints.
+/// Reads numbers separated by white space or commas, a JSON list, or what `tokenize --json` prints.
 std::vector<uint32_t> read_ids(const std::string& input, const std::string& where) {
   const size_t start = input.find_first_not_of(" \t\r\n");
   if (start != std::string::npos && (input[start] == '[' || input[start] == '{')) return ids_of_json(input, where);
@@ -74,7 +75,7 @@ void print_ids(const std::vector<uint32_t>& ids) {
   std::fwrite(line.data(), 1, line.size(), stdout);
 }
 
-void run_tokenize(const Options& options) {
+void run_tokenize(const TokenizeOptions& options) {
   const text::Tokenizer tokenizer = text::Tokenizer::load(options.tokenizer);
   const std::string where = options.text.empty() ? "standard input" : options.text;
   const std::string input = read_input(options.text);
@@ -93,17 +94,23 @@ void run_tokenize(const Options& options) {
 }  // namespace
 
 Command make_tokenize() {
-  static Options options;
-  return {"tokenize",
-          "print the token ids of a text, or the text of ids",
-          {{"--tokenizer", "a tokenizer.json, or a directory with one: a model, token data", &options.tokenizer, true},
-           {"--text", "the file to read (plain or compressed), otherwise standard input", &options.text},
-           {"--decode", "read ids, print their text", &options.decode},
-           {"--no-special", "special tokens such as <|endoftext|>: encode as ordinary text, leave out in decoding",
-            &options.no_special}},
-          [] { run_tokenize(options); },
-          {"echo 'Hello world' | spectra tokenize --tokenizer data/",
-           "echo '12092 1533' | spectra tokenize --tokenizer data/ --decode"}};
+  const auto a = std::make_shared<TokenizeOptions>();
+  return {.name = "tokenize",
+          .summary = "print the token ids of a text, or the text of ids",
+          .options = {{.name = "--tokenizer",
+                       .help = "a tokenizer.json, or a directory with one: a model, token data",
+                       .target = &a->tokenizer,
+                       .required = true},
+                      {.name = "--text",
+                       .help = "the file to read (plain or compressed), otherwise standard input",
+                       .target = &a->text},
+                      {.name = "--decode", .help = "read ids, print their text", .target = &a->decode},
+                      {.name = "--no-special",
+                       .help = "special tokens such as <|endoftext|>: encode as ordinary text, leave out in decoding",
+                       .target = &a->no_special}},
+          .run = [a] { run_tokenize(*a); },
+          .examples = {"echo 'Hello world' | spectra tokenize --tokenizer data/",
+                       "echo '12092 1533' | spectra tokenize --tokenizer data/ --decode"}};
 }
 
 }  // namespace spectra::cli

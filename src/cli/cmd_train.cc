@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -22,7 +23,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct Options {
+struct TrainOptions {
   std::string recipe, out;
   std::vector<std::string> settings;
   std::string device;
@@ -38,7 +39,8 @@ void print_config(const train::Recipe& recipe) {
     std::fputs(train::recipe_to_toml(recipe, true).c_str(), stdout);
 }
 
-/// With the data's tokenizer; where the data is not there yet and the model is of the paper, with the paper's.
+/// The plan for the vocabulary of the data; where the data is not there yet and the size is one of the paper's, for the paper's
+/// vocabulary.
 train::Plan plan_of(const train::Recipe& recipe) {
   const auto sources = recipe.data_sources();
   const bool found = std::any_of(sources.begin(), sources.end(), [](const train::DataSource& source) {
@@ -121,7 +123,7 @@ void print_result(const train::TrainResult& result) {
   std::printf("peak memory      %s\n", format_bytes(memory_peak()).c_str());
 }
 
-void train_on(train::Ranks& ranks, const Options& options) {
+void train_on(train::Ranks& ranks, const TrainOptions& options) {
   std::vector<std::string> settings = options.settings;
   if (!options.device.empty()) settings.push_back("train.device=" + options.device);
   const train::Recipe recipe = train::load_recipe(options.recipe, settings);
@@ -139,7 +141,7 @@ void train_on(train::Ranks& ranks, const Options& options) {
 }
 
 /// Whatever ends one rank must end all: the others would wait for it for ever.
-void run_train(const Options& options) {
+void run_train(const TrainOptions& options) {
   const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
   if (!ranks->first()) set_quiet(true);
   try {
@@ -159,21 +161,29 @@ void run_train(const Options& options) {
 }  // namespace
 
 Command make_train() {
-  static Options options;
-  return {"train",
-          "pretrain a model from a recipe; stops and resumes exactly",
-          {{"RECIPE", "the recipe, a TOML file; `--print-config` shows every key", &options.recipe, true},
-           {"-o,--out", "run directory (default: runs/NAME of the recipe)", &options.out},
-           {"--resume", "continue the run in --out from its newest checkpoint", &options.resume},
-           {"--dry-run", "print parameters, steps, memory, disk and FLOPs, and train nothing", &options.dry_run},
-           {"--tokens-per-second", "with --dry-run: measured speed, to tell how long the run takes", &options.tokens_per_second},
-           {"--device", "where to train: auto, cpu or cuda (default: train.device)", &options.device},
-           {"--set", "one setting, section.key=value; may be repeated", &options.settings},
-           {"--print-config", "print every setting and where it came from, and train nothing", &options.print_config}},
-          [] { run_train(options); },
-          {"spectra train recipes/books-10m-tri.toml --out runs/tri",
-           "spectra train recipes/books-10m-tri.toml --out runs/tri --resume",
-           "spectra train recipes/books-10m-tri.toml --set train.seed=2 --set schedule.lr=1e-3 --print-config"}};
+  const auto a = std::make_shared<TrainOptions>();
+  return {.name = "train",
+          .summary = "pretrain a model from a recipe; stops and resumes exactly",
+          .options = {{.name = "RECIPE",
+                       .help = "the recipe, a TOML file; `--print-config` shows every key",
+                       .target = &a->recipe,
+                       .required = true},
+                      {.name = "-o,--out", .help = "run directory (default: runs/NAME of the recipe)", .target = &a->out},
+                      {.name = "--resume", .help = "continue the run in --out from its newest checkpoint", .target = &a->resume},
+                      {.name = "--dry-run",
+                       .help = "print parameters, steps, memory, disk and FLOPs, and train nothing",
+                       .target = &a->dry_run},
+                      {.name = "--tokens-per-second",
+                       .help = "with --dry-run: measured speed, to tell how long the run takes",
+                       .target = &a->tokens_per_second},
+                      {.name = "--set", .help = "one setting, section.key=value; may be repeated", .target = &a->settings},
+                      {.name = "--print-config",
+                       .help = "print every setting and where it came from, and train nothing",
+                       .target = &a->print_config}},
+          .run = [a] { run_train(*a); },
+          .examples = {"spectra train recipes/books-10m-tri.toml --out runs/tri",
+                       "spectra train recipes/books-10m-tri.toml --out runs/tri --resume",
+                       "spectra train recipes/books-10m-tri.toml --set train.seed=2 --set schedule.lr=1e-3 --print-config"}};
 }
 
 }  // namespace spectra::cli

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -11,12 +12,12 @@
 namespace spectra::cli {
 namespace {
 
-struct Options {
+struct UnpackOptions {
   std::string model, out;
   bool no_verify = false;
 };
 
-void run_unpack(const Options& options) {
+void run_unpack(const UnpackOptions& options) {
   const Stopwatch time;
   const model::UnpackReport report = model::unpack_model(options.model, options.out, !options.no_verify);
   log_info("unpacked into {} in {}", options.out, format_duration(time.seconds()));
@@ -38,14 +39,17 @@ void run_unpack(const Options& options) {
 }  // namespace
 
 Command make_unpack() {
-  static Options options;
-  return {"unpack",
-          "write a packed model's weights as plain fp16 again, bitwise those it was packed from",
-          {{"MODEL", "packed model directory", &options.model, true},
-           {"-o,--out", "directory of the unpacked model; must not exist", &options.out, true},
-           {"--no-verify", "do not compare the model's files with the checksums in its spectra.json", &options.no_verify}},
-          [] { run_unpack(options); },
-          {"spectra unpack TriLM_3.9B --out TriLM_3.9B_Unpacked"}};
+  const auto a = std::make_shared<UnpackOptions>();
+  return {.name = "unpack",
+          .summary = "write a packed model's weights as plain fp16 again, bitwise those it was packed from",
+          .options =
+              {{.name = "MODEL", .help = "packed model directory", .target = &a->model, .required = true},
+               {.name = "-o,--out", .help = "directory of the unpacked model; must not exist", .target = &a->out, .required = true},
+               {.name = "--no-verify",
+                .help = "do not compare the model's files with the checksums in its spectra.json",
+                .target = &a->no_verify}},
+          .run = [a] { run_unpack(*a); },
+          .examples = {"spectra unpack TriLM_3.9B --out TriLM_3.9B_Unpacked"}};
 }
 
 }  // namespace spectra::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/engine_options.h"
 #include "eval/evaluate.h"
 #include "infer/engine.h"
 #include "text/tokenizer.h"
@@ -13,8 +14,8 @@
 namespace spectra::cli {
 
 struct EvalArguments {
+  EngineArguments engine{.activations = "fp32"};
   std::string model, tasks, out, describe, validate, dump_requests, dump_scores, predictor;
-  std::string activations = "fp32", kv = "auto", head = "stored", kv_memory;
   std::vector<std::string> data;
   int64_t limit = 0, fewshot = -1, bootstrap = 100'000;
   bool list = false, resume = false, alone = false;
@@ -33,14 +34,17 @@ struct LoadedModel {
   std::unique_ptr<text::Tokenizer> tokenizer;
 };
 LoadedModel load_for_eval(const EvalArguments& a);
+/// The activations that the model runs with ("fp32", "bf16" or "int8"); what --activations says where there is no model.
+std::string activations_of(const EvalArguments& a, const LoadedModel& model);
 
 /// Answers and scores all tasks with the model (empty: with --predictor).
 void run_evaluation(const EvalArguments& a, const LoadedModel& model, std::vector<eval::TaskResult>& results);
 
-/// Tables, or the JSON object. `start_seconds`: from the start of the command to the first request.
-void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results, double start_seconds);
+/// Prints tables, or the JSON object. `start_seconds` passed from the start of the command to the first request.
+void print_scores(const EvalArguments& a, const LoadedModel& model, const std::vector<eval::TaskResult>& results,
+                  double start_seconds);
 
-/// What --dump-requests wrote where no model is asked.
+/// Prints what --dump-requests wrote, where no model is asked.
 void print_requests(const EvalArguments& a, const std::vector<eval::TaskResult>& results);
 
 /// The thirteen tasks of the paper.

@@ -9,7 +9,7 @@
 namespace spectra::cli {
 namespace {
 
-/// A column: parts separated by " / ", each a row's metric in per cent.
+/// A column shows one or several parts, with "/" between them. Each is a metric of a row, in per cent where factor is 100.
 struct Part {
   const char *row, *metric;
   double factor = 100;
@@ -50,7 +50,7 @@ const std::vector<Column>& second_table() {
   return columns;
 }
 
-/// Null where it was not measured.
+/// The score that a part shows; null where it was not measured.
 const eval::Score* find_score(const std::vector<eval::TaskResult>& results, const Part& part) {
   for (const eval::TaskResult& result : results)
     for (const eval::ScoreRow& row : result.rows)
@@ -71,13 +71,13 @@ std::string cell(const std::vector<eval::TaskResult>& results, const Column& col
   return any ? text : "-";
 }
 
-struct Cell {
+struct TitledCell {
   std::string title, value;
 };
-std::string table(const std::vector<Cell>& cells) {
+std::string table(const std::vector<TitledCell>& cells) {
   std::string titles, values;
   bool any = false;
-  for (const Cell& c : cells) {
+  for (const TitledCell& c : cells) {
     const size_t width = std::max(c.title.size(), c.value.size()) + 2;
     titles += fmt::format("{:>{}}", c.title, width);
     values += fmt::format("{:>{}}", c.value, width);
@@ -86,7 +86,7 @@ std::string table(const std::vector<Cell>& cells) {
   return any ? titles + "\n" + values + "\n" : "";
 }
 
-/// Mean of the first part of each column, where all were measured.
+/// The mean of the first part of each column; "-" unless all were measured.
 std::string average(const std::vector<eval::TaskResult>& results) {
   double sum = 0;
   for (const Column& column : first_table()) {
@@ -108,7 +108,7 @@ const std::vector<std::string>& paper_tasks() {
 }
 
 std::string paper_tables(const std::vector<eval::TaskResult>& results) {
-  std::vector<Cell> first, second;
+  std::vector<TitledCell> first, second;
   for (const Column& column : first_table()) first.push_back({column.title, cell(results, column)});
   first.push_back({"average of six", average(results)});
   for (const Column& column : second_table()) second.push_back({column.title, cell(results, column)});

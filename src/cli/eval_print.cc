@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Results of eval on stdout.
+// Prints the results of eval.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,7 +59,8 @@ void print_requests(const EvalArguments& a, const std::vector<eval::TaskResult>&
     fmt::print("{}: {} requests written\n", a.dump_requests, all);
 }
 
-void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& results, double start_seconds) {
+void print_scores(const EvalArguments& a, const LoadedModel& model, const std::vector<eval::TaskResult>& results,
+                  double start_seconds) {
   const bool paper = ("," + a.tasks + ",").find(",spectra,") != std::string::npos;
   const std::string tables = paper ? paper_tables(results) : "";
   if (!global().json) {
@@ -80,9 +81,9 @@ void print_scores(const EvalArguments& a, const std::vector<eval::TaskResult>& r
   print_json(ordered_json{
       {"schema", "spectra.eval/1"},
       {"model", a.predictor.empty() ? a.model : a.predictor},
-      {"activations", a.activations},
-      {"kv", a.kv},
-      {"head", a.head},
+      {"activations", activations_of(a, model)},
+      {"kv", a.engine.kv},
+      {"head", a.engine.head},
       {"start_seconds", start_seconds},
       {"speed", speed},
       {"tasks",

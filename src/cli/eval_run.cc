@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -17,17 +18,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr uint64_t kDefaultKvBytes = uint64_t{1} << 30;
+constexpr uint64_t kDefaultKvBytes = uint64_t{1} << 30;  // more where one whole context needs it
 
-uint64_t kv_bytes(const EvalArguments& a, const model::Config& config, infer::KvType type) {
-  const uint64_t context = static_cast<uint64_t>(infer::kv_pages(config.max_position) * infer::kv_page_bytes(config, type));
-  const uint64_t bytes = a.kv_memory.empty() ? std::max(kDefaultKvBytes, context) : parse_bytes(a.kv_memory, "--kv-memory");
-  require_memory(bytes, "keys and values", "give --kv-memory less");
-  return bytes;
-}
-
-/// All that an answer depends on, but its requests. Weights count by name, size and time of change: reading them would take longer
-/// than starting.
+/// All that an answer depends on besides its request, as text. Files of the model count by name, size and time of change, because
+/// reading them would take longer than starting.
 std::string identity(const EvalArguments& a) {
   ordered_json files = ordered_json::object();
   std::vector<fs::path> paths;
@@ -40,13 +34,14 @@ std::string identity(const EvalArguments& a) {
     files[path.filename().string()] = {fs::file_size(path), fs::last_write_time(path).time_since_epoch().count()};
   fs::path model = fs::path(a.model).lexically_normal();
   if (!model.has_filename()) model = model.parent_path();  // "model/" is "model"
-  return ordered_json{{"model", model.string()},      {"files", files}, {"predictor", a.predictor},
-                      {"activations", a.activations}, {"kv", a.kv},     {"head", a.head}}
+  return ordered_json{{"model", model.string()},  {"files", files},
+                      {"predictor", a.predictor}, {"activations", a.engine.activations},
+                      {"kv", a.engine.kv},        {"head", a.engine.head}}
              .dump(2) +
          "\n";
 }
 
-/// A line of --dump-scores.
+/// One line of the file that --dump-scores names.
 std::string document_line(const eval::TaskResult& result, size_t index, eval::EnginePredictor* engine) {
   const eval::Document& document = result.documents[index];
   const eval::Answer& answer = result.answers[index];
@@ -87,7 +82,7 @@ void dump_scores(const std::string& path, const std::vector<eval::TaskResult>& r
   file.commit();
 }
 
-void report(const eval::TaskResult& result) {
+void log_speed(const eval::TaskResult& result) {
   const int64_t answered = static_cast<int64_t>(result.documents.size()) - result.reused;
   std::string speed;
   if (answered > 0 && result.seconds > 0)
@@ -104,10 +99,13 @@ void report(const eval::TaskResult& result) {
 }  // namespace
 
 LoadedModel load_for_eval(const EvalArguments& a) {
-  const auto model = infer::load_model(a.model, {.int8_head = a.head == "int8"});
-  infer::EngineOptions options{.activations = infer::activations_from_name(a.activations)};
-  options.kv_type = a.kv == "auto" ? infer::default_kv_type(options.activations) : infer::kv_type_from_name(a.kv);
-  options.kv_bytes = kv_bytes(a, model->config, *options.kv_type);
+  const auto model = infer::load_model(a.model, a.engine.load());
+  infer::EngineOptions options = infer::with_defaults(a.engine.engine(), *model);
+  if (options.kv_bytes == 0) {
+    const int64_t page = infer::kv_page_bytes(model->config, *options.kv_type);
+    options.kv_bytes = std::max(kDefaultKvBytes, static_cast<uint64_t>(infer::kv_pages(model->config.max_position) * page));
+    require_memory(options.kv_bytes, "keys and values", "give --kv-memory less");
+  }
   LoadedModel loaded;
   loaded.engine = std::make_unique<infer::Engine>(model, options);
   loaded.tokenizer = std::make_unique<text::Tokenizer>(text::Tokenizer::load(a.model));
@@ -115,11 +113,15 @@ LoadedModel load_for_eval(const EvalArguments& a) {
   return loaded;
 }
 
+std::string activations_of(const EvalArguments& a, const LoadedModel& model) {
+  return model.engine ? infer::activations_name(model.engine->activations()) : a.engine.activations;
+}
+
 void run_evaluation(const EvalArguments& a, const LoadedModel& model, std::vector<eval::TaskResult>& results) {
   std::unique_ptr<eval::Predictor> predictor;
   eval::EnginePredictor* engine = nullptr;
   if (model.engine) {
-    log_info("activations {}, kv {}, head {}, kernels {}", a.activations, infer::kv_type_name(model.engine->kv_type()),
+    log_info("activations {}, kv {}, head {}, kernels {}", activations_of(a, model), infer::kv_type_name(model.engine->kv_type()),
              infer::head_name(model.engine->model()), kernels::kernels().name);
     auto asks_model = std::make_unique<eval::EnginePredictor>(*model.engine, *model.tokenizer, a.alone);
     engine = asks_model.get();
@@ -135,7 +137,7 @@ void run_evaluation(const EvalArguments& a, const LoadedModel& model, std::vecto
       result.computed_tokens = engine->stats().computed_tokens;
       result.request_tokens = engine->stats().request_tokens;
     }
-    report(result);
+    log_speed(result);
   }
   if (!a.dump_scores.empty()) dump_scores(a.dump_scores, results, engine);
 }

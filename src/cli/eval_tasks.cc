@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// eval --list, --describe, --validate.
+// What eval does with --list, --describe and --validate.
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -28,7 +28,7 @@ void list_tasks() {
 void describe_task(const std::string& name) {
   const bool own = name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0;
   const std::string text =
-      own ? read_file(name) : eval::builtin_task_text(eval::load_task(name).task.name);  // of a part: the whole
+      own ? read_file(name) : eval::builtin_task_text(eval::load_task(name).task.name);  // a part of a task shows the whole task
   if (global().json)
     print_json(ordered_json{{"schema", "spectra.eval_task/1"}, {"name", name}, {"toml", text}}.dump());
   else

@@ -30,7 +30,7 @@ std::string default_value(const Option& option) {
   return std::visit(Visitor{}, option.target);
 }
 
-/// "help text {a|b} (default 3)"
+/// The help text with choices and default, such as "how many {1|2} (default 2)".
 std::string description(const Option& option) {
   std::string text = option.help;
   if (!option.choices.empty()) text += fmt::format(" {{{}}}", fmt::join(option.choices, "|"));
@@ -95,9 +95,9 @@ std::string long_name(const Option& option) {
 
 std::vector<Option> global_options() {
   Global& g = global();
-  return {{"--json", "print exactly one JSON object on stdout", &g.json},
-          {"-q,--quiet", "no progress and no information on stderr", &g.quiet},
-          {"--threads", "compute threads, 0 = all cores", &g.threads}};
+  return {{.name = "--json", .help = "print exactly one JSON object on stdout", .target = &g.json},
+          {.name = "-q,--quiet", .help = "no progress and no information on stderr", .target = &g.quiet},
+          {.name = "--threads", .help = "compute threads, 0 = all cores", .target = &g.threads}};
 }
 
 std::string overview(const std::vector<Command>& commands) {
@@ -119,8 +119,8 @@ std::string command_help(const Command& command, bool all) {
     text += option_line(option);
   }
   for (const Option& option : global_options()) text += option_line(option);
-  text += option_line({"--help", hidden > 0 ? fmt::format("this text; --help-all shows {} more options", hidden) : "this text",
-                       static_cast<bool*>(nullptr)});
+  text += option_line(
+      {.name = "--help", .help = hidden > 0 ? fmt::format("this text; --help-all shows {} more options", hidden) : "this text"});
   if (!command.examples.empty()) text += "\nexamples:\n";
   for (const std::string& example : command.examples) text += "  " + example + "\n";
   return text;

@@ -19,7 +19,7 @@ void inspect_data(const InspectOptions& options);
 /// One sequence of a run over token data, or of a recipe (`path` ends in .toml).
 void inspect_sequence(const InspectOptions& options);
 
-/// "verified", "not recorded" or "not verified (--verify)".
+/// What is known of the files' checksums, for people. `asked`: with --verify, `found`: checksums are recorded.
 const char* checksum_state(bool asked, bool found);
 
 }  // namespace spectra::cli

@@ -40,7 +40,7 @@ struct Facts {
   double linear_bits() const { return 8.0 * static_cast<double>(linear_bytes) / static_cast<double>(parameters.linear); }
 };
 
-/// What the paper counts for a linear weight: table 4. A group of columns has 32 bits beside its codes.
+/// Bits that the paper counts for a linear weight (its table 4). A group of columns has 32 bits beside its codes.
 double paper_bits(const Facts& facts) {
   if (facts.quantized)
     return facts.quantized->bits + (facts.quantized->group_size == 0 ? 0 : 32.0 / static_cast<double>(facts.quantized->group_size));
@@ -109,7 +109,7 @@ nlohmann::ordered_json weights_json(const Facts& facts) {
   return {{"zero_fraction", zero_fraction(all, 0, all.size())}, {"zero_fraction_by_layer", layers}, {"matrices", matrices}};
 }
 
-/// null where the model is not quantized.
+/// JSON null where the model is not quantized.
 nlohmann::ordered_json quantization_json(const Facts& facts) {
   if (!facts.quantized) return nullptr;
   auto json = nlohmann::ordered_json::parse(model::quantization_provenance_json(facts.quantized->format, facts.quantization));
@@ -117,7 +117,7 @@ nlohmann::ordered_json quantization_json(const Facts& facts) {
   return json;
 }
 
-/// null where there is none.
+/// What spectra.json says; null where there is none.
 nlohmann::json read_provenance(const format::ModelDirectory& directory) {
   if (directory.provenance_json().empty()) return nullptr;
   return format::parse_json_object(directory.provenance_json(), (directory.path() / "spectra.json").string());

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
-#include "base/error.h"
 #include "cli/command.h"
 #include "cli/inspect.h"
+#include "cli/usage.h"
 #include "text/tokenizer.h"
 #include "train/data.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// What decides a sequence, as a recipe: read, or made from the options.
+/// What decides which tokens a sequence holds, as a recipe: the one that was named, or one made from the options.
 train::Recipe recipe_of(const InspectOptions& options) {
   if (fs::path(options.path).extension() == ".toml") return train::load_recipe(options.path);
   train::Recipe recipe;
@@ -49,11 +50,17 @@ std::vector<Piece> pieces_of(const format::TokenStream& stream, const train::Loa
   return pieces;
 }
 
-}  // namespace
+/// A sequence, where it lies and what is in it.
+struct Shown {
+  int64_t sequence;
+  std::string source;
+  train::Loader::Place place;
+  std::vector<int32_t> tokens;
+  std::vector<Piece> pieces;
+  uint64_t end() const { return place.begin + tokens.size(); }
+};
 
-void inspect_sequence(const InspectOptions& options) {
-  if (options.sequence < 0 || options.length < 1 || options.seed < 0)
-    throw Error(Exit::kUsage, "--sequence, --seq-length or --seed is out of range", "they are whole numbers from 0 (length: 1)");
+Shown read_sequence(const InspectOptions& options) {
   const train::Recipe recipe = recipe_of(options);
   const train::TrainingData data(recipe, train::DataCheck::kNone);
   const auto sources = data.train();
@@ -61,36 +68,50 @@ void inspect_sequence(const InspectOptions& options) {
   const train::Loader::Place place = loader.place(static_cast<uint64_t>(options.sequence));
   train::MicroBatch batch;
   loader.read(static_cast<uint64_t>(options.sequence), 1, batch);
-  const std::string source = recipe.data_sources()[place.source].path;
-  const auto pieces = pieces_of(*sources[place.source].stream, place, batch.tokens, text::Tokenizer::load(data.tokenizer_path()));
-  const uint64_t end = place.begin + batch.tokens.size();
+  return {options.sequence, recipe.data_sources()[place.source].path, place, batch.tokens,
+          pieces_of(*sources[place.source].stream, place, batch.tokens, text::Tokenizer::load(data.tokenizer_path()))};
+}
 
-  if (global().json) {
-    ordered_json documents = ordered_json::array();
-    for (const Piece& piece : pieces)
-      documents.push_back({{"number", piece.document ? ordered_json(*piece.document) : ordered_json(nullptr)},
-                           {"begin", piece.begin},
-                           {"end", piece.end},
-                           {"text", piece.text}});
-    print_json(ordered_json{{"schema", "spectra.sequence/1"},
-                            {"sequence", options.sequence},
-                            {"source", source},
-                            {"epoch", place.epoch},
-                            {"window", place.window},
-                            {"windows", place.windows_there},
-                            {"begin", place.begin},
-                            {"end", end},
-                            {"ids", batch.tokens},
-                            {"documents", documents}}
-                   .dump());
-    return;
-  }
-  fmt::print("sequence     {}\n", options.sequence);
-  fmt::print("source       {}, epoch {}\n", source, place.epoch);
-  fmt::print("window       {} of {}: tokens {} to {}\n", place.window, place.windows_there, place.begin, end - 1);
-  for (const Piece& piece : pieces)
+void print_as_json(const Shown& shown) {
+  ordered_json documents = ordered_json::array();
+  for (const Piece& piece : shown.pieces)
+    documents.push_back({{"number", piece.document ? ordered_json(*piece.document) : ordered_json(nullptr)},
+                         {"begin", piece.begin},
+                         {"end", piece.end},
+                         {"text", piece.text}});
+  print_json(ordered_json{{"schema", "spectra.sequence/1"},
+                          {"sequence", shown.sequence},
+                          {"source", shown.source},
+                          {"epoch", shown.place.epoch},
+                          {"window", shown.place.window},
+                          {"windows", shown.place.windows_there},
+                          {"begin", shown.place.begin},
+                          {"end", shown.end()},
+                          {"ids", shown.tokens},
+                          {"documents", documents}}
+                 .dump());
+}
+
+void print_text(const Shown& shown) {
+  const train::Loader::Place& place = shown.place;
+  fmt::print("sequence     {}\n", shown.sequence);
+  fmt::print("source       {}, epoch {}\n", shown.source, place.epoch);
+  fmt::print("window       {} of {}: tokens {} to {}\n", place.window, place.windows_there, place.begin, shown.end() - 1);
+  for (const Piece& piece : shown.pieces)
     fmt::print("\n--- tokens {} to {}, document {}\n{}\n", piece.begin, piece.end - 1,
                piece.document ? fmt::format("{}", *piece.document) : "without a number", piece.text);
+}
+
+}  // namespace
+
+void inspect_sequence(const InspectOptions& options) {
+  require(options.sequence >= 0 && options.length >= 1 && options.seed >= 0, "--sequence, --seq-length or --seed is out of range",
+          "they are whole numbers from 0 (length: 1)");
+  const Shown shown = read_sequence(options);
+  if (global().json)
+    print_as_json(shown);
+  else
+    print_text(shown);
 }
 
 }  // namespace spectra::cli

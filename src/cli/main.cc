@@ -7,18 +7,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
-#include "cli/command.h"
-
-namespace spectra::cli {
-int parse_and_run(int argc, char** argv);  // parser.cc, the only file that sees CLI11
-}
+#include "cli/parser.h"
 
 int main(int argc, char** argv) {
   using spectra::Exit;
   spectra::catch_interrupts();
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit becomes an error like a full disk, after which partial files are removed
   try {
-    return spectra::cli::parse_and_run(argc, argv);
+    return spectra::cli::parse_and_run({argv + 1, argv + argc});
   } catch (const spectra::Error& error) {
     spectra::error_line(error.what(), error.hint());
     return static_cast<int>(error.code());

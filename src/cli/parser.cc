@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only file that includes CLI11: it is slow to compile.
+#include "cli/parser.h"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -9,7 +11,9 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/parallel.h"
+#include "base/version.h"
 #include "cli/help.h"
+#include "cli/usage.h"
 
 namespace spectra::cli {
 namespace {
@@ -26,7 +30,8 @@ void add_option(CLI::App& app, const Option& option) {
   };
   CLI::Option* added = std::visit(Visitor{app, option}, option.target);
   if (!option.choices.empty()) added->check(CLI::IsMember(option.choices));
-  // A flag that may be given several times, one value each: otherwise it would swallow the positional arguments after it.
+  // An option that may be given several times takes one value each time: otherwise it would swallow the positional arguments after
+  // it.
   if (std::holds_alternative<std::vector<std::string>*>(option.target) && !is_positional(option)) added->allow_extra_args(false);
 }
 
@@ -51,36 +56,17 @@ void check_required(const CLI::App& app, const Command& command) {
                   fmt::format("`spectra {} --help` explains it", command.name));
 }
 
-int run_command(const Command& command, std::vector<std::string> arguments) {
-  bool help = false, help_all = false;
-  CLI::App app{command.summary};
+/// Adds the options of the command, those of every command, and --help.
+struct HelpFlags {
+  bool help = false, all = false;
+};
+void add_options(CLI::App& app, const Command& command, HelpFlags& flags) {
   app.set_help_flag();
-  app.add_flag("--help,-h", help);
-  app.add_flag("--help-all", help_all);
+  app.add_flag("--help,-h", flags.help);
+  app.add_flag("--help-all", flags.all);
   app.allow_extras();
   for (const Option& option : command.options) add_option(app, option);
   for (const Option& option : global_options()) add_option(app, option);
-  // --json counts even where the rest cannot be parsed: errors are JSON then too.
-  global().json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
-  try {
-    app.parse(arguments);
-  } catch (const CLI::ParseError& error) {
-    throw Error(Exit::kUsage, fmt::format("spectra {}: {}", command.name, error.what()),
-                fmt::format("`spectra {} --help` explains the options", command.name));
-  }
-  if (help || help_all) {
-    print(command_help(command, help_all));
-    return 0;
-  }
-  if (const auto rest = app.remaining(); !rest.empty()) unknown_option(command, rest.front());
-  check_required(app, command);
-  if (global().threads < 0 || global().threads > 4096)
-    throw Error(Exit::kUsage, fmt::format("--threads {} is out of range", global().threads), "0 (all cores) to 4096");
-  set_quiet(global().quiet);
-  set_compute_threads(static_cast<int>(global().threads));
-  command.run();
-  return global().exit_code;
 }
 
 void print_error_as_json(const Error& error) {
@@ -89,18 +75,55 @@ void print_error_as_json(const Error& error) {
   print_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+int run_command(const Command& command, const std::vector<std::string>& arguments) {
+  global() = {};
+  // --json counts even where the rest cannot be parsed, for errors are JSON then too.
+  global().json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  try {
+    if (!parse(command, arguments)) return 0;
+    set_quiet(global().quiet);
+    set_compute_threads(static_cast<int>(global().threads));
+    command.run();
+    return global().exit_code;
+  } catch (const Error& error) {
+    if (global().json) print_error_as_json(error);
+    throw;
+  }
+}
+
 }  // namespace
 
-int parse_and_run(int argc, char** argv) {
+bool parse(const Command& command, std::vector<std::string> arguments) {
+  HelpFlags flags;
+  CLI::App app{command.summary};
+  add_options(app, command, flags);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ParseError& error) {
+    throw Error(Exit::kUsage, fmt::format("spectra {}: {}", command.name, error.what()),
+                fmt::format("`spectra {} --help` explains the options", command.name));
+  }
+  if (flags.help || flags.all) {
+    print(command_help(command, flags.all));
+    return false;
+  }
+  if (const auto rest = app.remaining(); !rest.empty()) unknown_option(command, rest.front());
+  check_required(app, command);
+  require_in_range(global().threads >= 0 && global().threads <= 4096, fmt::format("--threads {}", global().threads),
+                   "0 (all cores) to 4096");
+  return true;
+}
+
+int parse_and_run(std::vector<std::string> arguments) {
   const std::vector<Command> commands = all_commands();
-  std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.empty()) {
     std::fputs(overview(commands).c_str(), stderr);
     return static_cast<int>(Exit::kUsage);
   }
   const std::string name = arguments.front();
   if (name == "--help" || name == "-h" || name == "help") return print(overview(commands)), 0;
-  if (name == "--version") return print("spectra " SPECTRA_VERSION "\n"), 0;
+  if (name == "--version") return print(fmt::format("spectra {}\n", tool_version())), 0;
   if (name == "--man") return print(man_page(commands)), 0;
   if (name == "--completion") return print(bash_completion(commands)), 0;
   std::vector<std::string> names;
@@ -108,12 +131,7 @@ int parse_and_run(int argc, char** argv) {
     names.push_back(command.name);
     if (command.name != name) continue;
     arguments.erase(arguments.begin());
-    try {
-      return run_command(command, std::move(arguments));
-    } catch (const Error& error) {
-      if (global().json) print_error_as_json(error);
-      throw;
-    }
+    return run_command(command, arguments);
   }
   const std::string near = nearest(name, names);
   throw Error(Exit::kUsage, fmt::format("unknown command {}", name),

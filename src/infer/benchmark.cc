@@ -209,11 +209,10 @@ Benchmark benchmark_inference(const fs::path& path, const BenchmarkOptions& opti
   const Stopwatch start;
   const std::shared_ptr<const Model> model = load_model(path, options.load);
   benchmark.load_seconds = start.seconds();
-  EngineOptions engine_options = options.engine;
+  EngineOptions engine_options = with_defaults(options.engine, *model);
   if (engine_options.kv_bytes == 0) {
-    const KvType type = engine_options.kv_type.value_or(default_kv_type(engine_options.activations));
     const int64_t pages = std::max(kv_pages(std::max(options.prompt, kFirstPrompt)), kv_pages(options.generate) * options.batch);
-    engine_options.kv_bytes = static_cast<uint64_t>(pages * kv_page_bytes(model->config, type));
+    engine_options.kv_bytes = static_cast<uint64_t>(pages * kv_page_bytes(model->config, *engine_options.kv_type));
   }
   Engine engine(model, engine_options);
   check_lengths(engine, options);
@@ -223,6 +222,8 @@ Benchmark benchmark_inference(const fs::path& path, const BenchmarkOptions& opti
   engine.close_sequence(first);
   benchmark.linear_bytes = linear_size(*model).bytes;
   benchmark.head_bytes = bytes_of(model->head);
+  benchmark.activations = engine.activations();
+  benchmark.kv_type = engine.kv_type();
   benchmark.head = head_name(*model);
 
   std::vector<Pass> passes;

@@ -43,7 +43,9 @@ struct Benchmark {
   double load_seconds = 0;         ///< open the model
   double first_token_seconds = 0;  ///< open the model and compute the logits after a prompt of 8 tokens
   uint64_t linear_bytes = 0, head_bytes = 0;
-  const char* head = "";  ///< head_name()
+  ActivationType activations = ActivationType::kFp32;  ///< of the engine, whatever the options left open
+  KvType kv_type = KvType::kFp32;                      ///< likewise
+  const char* head = "";                               ///< head_name()
   std::vector<BenchmarkResult> results;
 };
 

@@ -9,9 +9,17 @@
 
 namespace spectra::infer {
 
+ActivationType default_activations(const Model& model) { return model.packed() ? ActivationType::kInt8 : ActivationType::kFp32; }
+
+EngineOptions with_defaults(EngineOptions options, const Model& model) {
+  if (!options.activations) options.activations = default_activations(model);
+  if (!options.kv_type) options.kv_type = default_kv_type(*options.activations);
+  return options;
+}
+
 Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
     : model_(std::move(model)),
-      activations_(options.activations),
+      activations_(options.activations.value_or(default_activations(*model_))),
       kv_type_(options.kv_type.value_or(default_kv_type(activations_))),
       forward_(std::make_unique<CpuForward>(model_, activations_, kv_type_, options.kv_bytes,
                                             options.kernels != nullptr ? *options.kernels : kernels::kernels())),

@@ -20,12 +20,18 @@
 
 namespace spectra::infer {
 
+/// int8 where the model is packed, fp32 otherwise.
+ActivationType default_activations(const Model& model);
+
 struct EngineOptions {
-  ActivationType activations = ActivationType::kFp32;
-  const kernels::Kernels* kernels = nullptr;  ///< null = kernels::kernels()
-  std::optional<KvType> kv_type = {};         ///< default_kv_type(activations)
+  std::optional<ActivationType> activations = ActivationType::kFp32;  ///< nothing: default_activations(model)
+  const kernels::Kernels* kernels = nullptr;                          ///< null = kernels::kernels()
+  std::optional<KvType> kv_type = {};                                 ///< nothing: default_kv_type(activations)
   uint64_t kv_bytes = 0;  ///< memory for keys and values of all sequences; 0 = one sequence of the whole context
 };
+
+/// `options` with the choices that they leave open made for `model`: activations and kv_type.
+EngineOptions with_defaults(EngineOptions options, const Model& model);
 
 class Engine {
  public:

@@ -20,11 +20,8 @@ double Generated::prefill_tokens_per_second() const { return rate(prompt_tokens,
 double Generated::decode_tokens_per_second() const { return rate(decoded, decode_seconds); }
 
 std::vector<int32_t> encode_prompt(const text::Tokenizer& tokenizer, const std::string& prompt) {
-  if (prompt.empty() && tokenizer.bos() < 0)
-    throw bad_input("the prompt is empty, and the tokenizer has no token that begins a text", "give a prompt");
-  std::vector<int32_t> ids;
-  if (tokenizer.adds_bos() || prompt.empty()) ids.push_back(tokenizer.bos());
-  for (const uint32_t id : tokenizer.encode(prompt)) ids.push_back(static_cast<int32_t>(id));
+  std::vector<int32_t> ids = tokenizer.with_bos(tokenizer.encode(prompt));
+  if (ids.empty()) throw bad_input("the prompt is empty, and the tokenizer has no token that begins a text", "give a prompt");
   return ids;
 }
 

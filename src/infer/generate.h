@@ -35,8 +35,7 @@ struct Generated {
   double decode_tokens_per_second() const;  ///< 0 where none was
 };
 
-/// Ids of a prompt as the model wants it: BOS before it where the tokenizer adds one or the prompt is empty. Throws Error (exit 3)
-/// where there is neither.
+/// Ids of a prompt as text::Tokenizer::with_bos() has them. Throws Error (exit 3) where there is none.
 std::vector<int32_t> encode_prompt(const text::Tokenizer& tokenizer, const std::string& prompt);
 
 /// Throws Error (exit 3) when tokenizer and model do not belong together: more tokens than rows of the head.

@@ -67,10 +67,9 @@ int64_t default_window(Convention convention, int64_t context) {
 }
 
 std::vector<int32_t> encode_for(Convention convention, const text::Tokenizer& tokenizer, const std::string& text) {
-  std::vector<int32_t> ids;
-  if (convention != Convention::kRolling && tokenizer.adds_bos()) ids.push_back(tokenizer.bos());
-  for (const uint32_t id : tokenizer.encode(text)) ids.push_back(static_cast<int32_t>(id));
-  return ids;
+  const std::vector<uint32_t> ids = tokenizer.encode(text);
+  if (convention != Convention::kRolling) return tokenizer.with_bos(ids);
+  return {ids.begin(), ids.end()};
 }
 
 std::vector<Window> make_windows(Convention convention, const std::vector<int32_t>& ids, int64_t window, int32_t bos) {

@@ -174,10 +174,8 @@ std::vector<int32_t> encode(const std::string& text, const ServedModel& model, b
     throw ApiError(400, fmt::format("{} bytes of text are more than the context of {} tokens can hold", text.size(), model.context),
                    field, "context_length_exceeded");
   const std::vector<uint32_t> ids = model.tokenizer.encode(text);
-  std::vector<int32_t> result;
-  if (add_bos && (model.tokenizer.adds_bos() || ids.empty()) && model.tokenizer.bos() >= 0) result.push_back(model.tokenizer.bos());
-  result.insert(result.end(), ids.begin(), ids.end());
-  return result;
+  if (add_bos) return model.tokenizer.with_bos(ids);
+  return {ids.begin(), ids.end()};
 }
 
 CompletionRequest read_completion(const Fields& body, const ServedModel& model) {

@@ -12,14 +12,10 @@ namespace spectra::server {
 namespace {
 
 infer::EngineOptions engine_options(const infer::Model& model, const ModelOptions& options, int64_t context) {
-  infer::EngineOptions result;
-  result.activations = options.activations == "auto"
-                           ? (model.packed() ? infer::ActivationType::kInt8 : infer::ActivationType::kFp32)
-                           : infer::activations_from_name(options.activations);
-  const infer::KvType type = infer::default_kv_type(result.activations);
-  const int64_t page = infer::kv_page_bytes(model.config, type), whole = infer::kv_pages(context) * page;
+  infer::EngineOptions result = infer::with_defaults(options.engine, model);
+  const int64_t page = infer::kv_page_bytes(model.config, *result.kv_type), whole = infer::kv_pages(context) * page;
   const int64_t half_full = options.max_running * infer::kv_pages((context + 1) / 2) * page;
-  result.kv_bytes = options.kv_bytes > 0 ? options.kv_bytes : static_cast<uint64_t>(std::max(whole, half_full));
+  if (result.kv_bytes == 0) result.kv_bytes = static_cast<uint64_t>(std::max(whole, half_full));
   require_memory(result.kv_bytes, "keys and values", "give --kv-memory less");
   return result;
 }

@@ -13,10 +13,9 @@ namespace spectra::server {
 
 struct ModelOptions {
   infer::LoadOptions load;
-  std::string activations = "auto";  ///< auto: int8 for packed models, else fp32
-  int64_t context = 0;               ///< positions a request may fill; 0 = the model's
-  uint64_t kv_bytes = 0;             ///< keys and values of all requests; 0 = max_running of them half full
-  int64_t max_running = 32;          ///< requests that run together
+  infer::EngineOptions engine = {.activations = std::nullopt};  ///< kv_bytes: of all requests; 0 = max_running of them half full
+  int64_t context = 0;                                          ///< positions a request may fill; 0 = the model's
+  int64_t max_running = 32;                                     ///< requests that run together
 };
 
 struct ServedModel {

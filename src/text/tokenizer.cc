@@ -81,6 +81,14 @@ int64_t Tokenizer::vocab_size() const { return static_cast<int64_t>(impl_->parts
 int32_t Tokenizer::bos() const { return impl_->parts.bos; }
 int32_t Tokenizer::eos() const { return impl_->parts.eos; }
 bool Tokenizer::adds_bos() const { return impl_->parts.adds_bos; }
+
+std::vector<int32_t> Tokenizer::with_bos(const std::vector<uint32_t>& ids) const {
+  std::vector<int32_t> all;
+  if ((adds_bos() || ids.empty()) && bos() >= 0) all.push_back(bos());
+  all.insert(all.end(), ids.begin(), ids.end());
+  return all;
+}
+
 bool Tokenizer::is_special(uint32_t id) const { return id < impl_->parts.special.size() && impl_->parts.special[id]; }
 const std::string& Tokenizer::sha256() const { return impl_->sha256; }
 const std::string& Tokenizer::json() const { return impl_->json; }

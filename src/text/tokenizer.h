@@ -28,6 +28,9 @@ class Tokenizer {
   /// `cache`: kept between calls with many short texts, it saves their common words being merged again.
   std::vector<uint32_t> encode(std::string_view text, bool allow_special = true, uint64_t* replaced = nullptr,
                                WordCache* cache = nullptr) const;
+  /// Ids of a text as a model reads it from the beginning: BOS before them where the tokenizer adds one, or where there are none
+  /// and the model would have nothing to begin with. Without a BOS they stay alone.
+  std::vector<int32_t> with_bos(const std::vector<uint32_t>& ids) const;
   /// Bytes of `ids`, special tokens skipped unless `keep_special`. Unknown ids (padding rows of the vocabulary) give nothing.
   std::string decode(const std::vector<uint32_t>& ids, bool keep_special = false) const;
   /// The bytes that token `id` adds after `previous` (-1 = at the start): for streaming. May be a part of a UTF-8 character.

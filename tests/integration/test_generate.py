@@ -45,6 +45,29 @@ class Generate(Case):
         self.assert_bad_input("generate", self.model, "--prompt", "a", "--draft", other, says=("other",))
         self.assert_bad_input("generate", self.model, "--prompt", "a", "--draft-tokens", 0, says=("--draft-tokens",), code=2)
 
+    def test_one_choice_for_model_and_draft(self):
+        packed = self.packed()
+        command = ["generate", packed, "--prompt", "One day", "--max-tokens", 10, "--draft", self.model]
+        self.assertEqual(spectra_json(*command)["activations"], "int8")  # auto, of each by itself
+        self.assertEqual(spectra_json(*command, "--activations", "bf16")["activations"], "bf16")
+        self.assert_bad_input(*command, "--activations", "int8", says=(str(self.model), "not packed"))
+
+    def test_perplexity_takes_the_options_of_every_engine(self):
+        text = self.directory / "short.txt"
+        text.write_text("Once upon a time there was a fox.")
+        command = ["perplexity", self.packed(), "--text", text]
+        exact, auto = spectra_json(*command), spectra_json(*command, "--activations", "auto")
+        self.assertEqual((exact["activations"], auto["activations"]), ("fp32", "int8"))
+        self.assertEqual(auto["nll"], spectra_json(*command, "--activations", "int8")["nll"])
+        self.assertEqual(exact["nll"], spectra_json(*command, "--huge-pages", "--kv-memory", "4MiB")["nll"])
+
+    def packed(self):
+        model = self.directory / "packed"
+        if not model.exists():
+            spectra("init", "--hidden", 64, "--glu", 128, "--heads", 2, "--layers", 1, "--packed", "2bit", "--tokenizer", self.model,
+                    "--out", model)
+        return model
+
     def test_memory_for_keys_and_values(self):
         model = self.directory / "wide"
         spectra("init", "--hidden", 256, "--glu", 256, "--heads", 4, "--layers", 4, "--vocab", 512, "--family", "float",

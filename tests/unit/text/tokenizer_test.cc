@@ -118,6 +118,8 @@ TEST(NeoX, SpacesSpecialTokensAndNormalization) {
   EXPECT_EQ(neox().eos(), 0);
   EXPECT_EQ(neox().bos(), 0);
   EXPECT_FALSE(neox().adds_bos());
+  EXPECT_EQ(neox().with_bos({89, 90}), (std::vector<int32_t>{89, 90}));
+  EXPECT_EQ(neox().with_bos({}), std::vector<int32_t>{0}) << "a model needs a token to begin with";
 }
 
 TEST(NeoX, InvalidUtf8IsReplacedAndCounted) {
@@ -155,6 +157,8 @@ TEST(Llama2c, IdsOfTheReferenceTexts) {
   EXPECT_EQ(tokenizer.bos(), 1);
   EXPECT_EQ(tokenizer.eos(), 2);
   EXPECT_TRUE(tokenizer.adds_bos());
+  EXPECT_EQ(tokenizer.with_bos({89, 90}), (std::vector<int32_t>{1, 89, 90}));
+  EXPECT_EQ(tokenizer.with_bos({}), std::vector<int32_t>{1});
   std::istringstream lines(read_file(model / "logprobs.jsonl"));
   const std::vector<std::string> texts = split(read_file(model / "logprobs-texts.txt"), "\n----\n");
   std::string line;
