@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// `spectra analyze`: each analysis makes tables; cmd_analyze.cc prints them as text, JSON or CSV.
+// `spectra analyze`: from options to an analysis, whose tables cmd_analyze.cc prints as text, JSON or CSV.
 #include <string>
 #include <vector>
 
-#include "analysis/table.h"
+#include "analysis/tables/tables.h"
 
 namespace spectra::cli {
 
@@ -22,27 +22,10 @@ struct AnalyzeOptions {
   std::string bits = "16,8,4.25,3.25,1.58,1";  ///< memory: of a linear weight
 };
 
-struct NamedTable {
-  std::string name;
-  analysis::Table table;
-  std::string note = "";  ///< one line for readers
-};
-using Tables = std::vector<NamedTable>;
-
-Tables analyze_scaling(const AnalyzeOptions& options);
-Tables analyze_pareto(const AnalyzeOptions& options);
-Tables analyze_relative(const AnalyzeOptions& options);
-Tables analyze_dynamics(const AnalyzeOptions& options);
-Tables analyze_weights(const AnalyzeOptions& options);
-Tables analyze_connections(const AnalyzeOptions& options);
-Tables analyze_hardware(const AnalyzeOptions& options);
-Tables analyze_memory(const AnalyzeOptions& options);
-Tables analyze_bias(const AnalyzeOptions& options);
-Tables analyze_paper(const AnalyzeOptions& options);
-
-/// The only input. Throws Error (exit 2) saying that `what` is needed otherwise.
-const std::string& only_input(const AnalyzeOptions& options, const std::string& what);
-/// "4,3.5" -> numbers. Throws Error (exit 2) naming the option.
-std::vector<double> number_list(const std::string& text, const std::string& option);
+/// In the order of the help text.
+std::vector<std::string> analysis_names();
+/// Reads the inputs of options.analysis, which is one of these, and computes. Throws Error (exit 2) where options or the number of
+/// inputs do not suit it.
+analysis::Tables analyze(const AnalyzeOptions& options);
 
 }  // namespace spectra::cli
