@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 #include "lowbit/packed.h"
 #include "ops/backend.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 
 namespace spectra::cli {
 namespace {
@@ -142,7 +142,7 @@ void print_text(const Diagnosis& d, int threads) {
   line("training", d.training);
   line("memory", fmt::format("{}, {} available", format_bytes(memory_total()), format_bytes(memory_available())));
   line("bandwidth", fmt::format("{:.1f} GB/s read by {} threads", d.bandwidth / 1e9, threads));
-  line("MPI", train::mpi_version());
+  line("MPI", ranks::mpi_version());
   line("GPU", "not built");
   print_products(d);
   print_self_test(d);
@@ -170,7 +170,7 @@ std::string as_json(const Diagnosis& d, int threads) {
                                            {"memory_available_bytes", memory_available()},
                                            {"read_bytes_per_second", d.bandwidth},
                                            {"threads", threads},
-                                           {"mpi", train::mpi_version()},
+                                           {"mpi", ranks::mpi_version()},
                                            {"gpu", nullptr},
                                            {"self_test", tests},
                                            {"ok", d.failed == 0}};

@@ -59,7 +59,7 @@ Totals totals_of(const suite::Plan& plan, const suite::Standing& standing) {
 }
 
 /// How many jobs run side by side on each rank: as many as there are cores and memory for, which the ranks of a host share.
-int jobs_of(const SuiteOptions& options, const suite::Plan& plan, const Totals& totals, const train::Ranks& ranks) {
+int jobs_of(const SuiteOptions& options, const suite::Plan& plan, const Totals& totals, const ranks::Ranks& ranks) {
   constexpr int64_t kMost = 4096;
   if (options.jobs < 0 || options.jobs > kMost)
     throw Error(Exit::kUsage, fmt::format("--jobs {} is out of range", options.jobs),
@@ -158,7 +158,7 @@ void print_outcome(const SuiteOptions& options, const suite::Plan& plan, const s
               fmt::format("see {}; the same command tries them again: {}", log.string(), command_line(options)));
 }
 
-void run_on(train::Ranks& ranks, const SuiteOptions& options) {
+void run_on(ranks::Ranks& ranks, const SuiteOptions& options) {
   suite::Suite suite = suite::load_suite(options.file, options.settings);
   if (options.quick) suite.name += "-quick", suite.title += " (quick)";  // so that nobody takes it for the whole suite
   const suite::Plan plan = suite::make_plan(suite, options.quick);
@@ -189,7 +189,7 @@ void run_on(train::Ranks& ranks, const SuiteOptions& options) {
 
 /// Whatever ends one rank must end all: the others would wait for it for ever.
 void run_suite(const SuiteOptions& options) {
-  const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
+  const std::unique_ptr<ranks::Ranks> ranks = ranks::join_ranks();
   if (!ranks->first()) set_quiet(true);
   try {
     run_on(*ranks, options);

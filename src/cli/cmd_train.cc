@@ -123,7 +123,7 @@ void print_result(const train::TrainResult& result) {
   std::printf("peak memory      %s\n", format_bytes(memory_peak()).c_str());
 }
 
-void train_on(train::Ranks& ranks, const TrainOptions& options) {
+void train_on(ranks::Ranks& ranks, const TrainOptions& options) {
   std::vector<std::string> settings = options.settings;
   if (!options.device.empty()) settings.push_back("train.device=" + options.device);
   const train::Recipe recipe = train::load_recipe(options.recipe, settings);
@@ -132,7 +132,7 @@ void train_on(train::Ranks& ranks, const TrainOptions& options) {
     return;
   }
   const fs::path run = options.out.empty() ? fs::path("runs") / fs::path(options.recipe).stem() : fs::path(options.out);
-  set_compute_threads(global().threads > 0 ? static_cast<int>(global().threads) : train::threads_of_a_rank(ranks));
+  set_compute_threads(global().threads > 0 ? static_cast<int>(global().threads) : ranks::threads_of_a_rank(ranks));
   train::Trainer trainer(recipe, run, options.resume, ranks);
   log_info("training {} steps in {}{}", recipe.steps(), run.string(),
            ranks.size() == 1 ? "" : fmt::format(" with {} ranks of {} threads", ranks.size(), compute_threads()));
@@ -142,7 +142,7 @@ void train_on(train::Ranks& ranks, const TrainOptions& options) {
 
 /// Whatever ends one rank must end all: the others would wait for it for ever.
 void run_train(const TrainOptions& options) {
-  const std::unique_ptr<train::Ranks> ranks = train::join_ranks();
+  const std::unique_ptr<ranks::Ranks> ranks = ranks::join_ranks();
   if (!ranks->first()) set_quiet(true);
   try {
     train_on(*ranks, options);

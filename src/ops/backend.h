@@ -50,7 +50,11 @@ class Backend {
 
   // --- memory -------------------------------------------------------------------------------------------------
   virtual DeviceMemory memory() const = 0;
-  virtual Buffer allocate(size_t bytes) = 0;               ///< zeroed
+  virtual Buffer allocate(size_t bytes) = 0;  ///< zeroed
+  /// Host memory that the device copies from and to quickly, for what travels between processes.
+  virtual Buffer allocate_staging(size_t bytes) = 0;
+  /// The device works on the machine's own memory and never behind the host's back: what travels needs no staging.
+  virtual bool host_addressable() const = 0;
   virtual void copy_in(Tensor to, const float* from) = 0;  ///< host floats to a dense tensor of any float type
   virtual void copy_out(float* to, Tensor from) = 0;       ///< the other way; waits for what is queued
   /// Host token ids to a dense (1, N) i32 tensor.
@@ -130,8 +134,9 @@ class Backend {
   /// Every shape of products so far, for benchmarks; none where no library is asked.
   virtual std::vector<Product> products() const { return {}; }
 
-  /// What read() does: from.bytes() bytes of a dense tensor.
+  /// The bytes of a dense tensor to and from host memory, as they are; both wait for what is queued.
   virtual void read_bytes(void* to, Tensor from) = 0;
+  virtual void write_bytes(Tensor to, const void* from) = 0;
 };
 
 /// `device`: "cpu", or "auto" for the best that this build and machine have; "cuda" throws Error: this build has none. `precision`:

@@ -10,7 +10,9 @@ namespace spectra::ops {
 
 DeviceMemory HostBackend::memory() const { return {memory_available(), memory_total()}; }
 Buffer HostBackend::allocate(size_t bytes) { return host_memory(bytes); }
+Buffer HostBackend::allocate_staging(size_t bytes) { return host_memory(bytes); }
 void HostBackend::copy_in_tokens(Tensor to, const int32_t* from) { std::memcpy(to.as<int32_t>(), from, to.bytes()); }
 void HostBackend::read_bytes(void* to, Tensor from) { std::memcpy(to, from.data, from.bytes()); }
+void HostBackend::write_bytes(Tensor to, const void* from) { std::memcpy(to.data, from, to.bytes()); }
 
 }  // namespace spectra::ops

@@ -24,6 +24,8 @@ class TimedBackend final : public Backend {
   DType master() const override { return inner_->master(); }
   DeviceMemory memory() const override { return inner_->memory(); }
   Buffer allocate(size_t bytes) override { return inner_->allocate(bytes); }
+  Buffer allocate_staging(size_t bytes) override { return inner_->allocate_staging(bytes); }
+  bool host_addressable() const override { return inner_->host_addressable(); }
   void copy_in(Tensor to, const float* from) override { inner_->copy_in(to, from); }
   void copy_out(float* to, Tensor from) override { inner_->copy_out(to, from); }
   void zero(Tensor x) override { inner_->zero(x); }
@@ -47,6 +49,7 @@ class TimedBackend final : public Backend {
   void sum_squares(Tensor out, Tensor x) override;
   void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) override;
   void read_bytes(void* to, Tensor from) override { inner_->read_bytes(to, from); }
+  void write_bytes(Tensor to, const void* from) override { inner_->write_bytes(to, from); }
   void synchronize() override { inner_->synchronize(); }
   size_t scratch_bytes() const override { return inner_->scratch_bytes(); }
   std::vector<Product> products() const override { return inner_->products(); }

@@ -70,7 +70,7 @@ struct Crew::Other {
   std::deque<Order> orders;
 };
 
-Crew::Crew(const Plan& plan, const fs::path& directory, int slots, train::Ranks& ranks)
+Crew::Crew(const Plan& plan, const fs::path& directory, int slots, ranks::Ranks& ranks)
     : own_(plan, directory), slots_(static_cast<size_t>(slots)), ranks_(ranks) {
   for (int rank = 1; rank < ranks.size(); ++rank) {
     others_.push_back(std::make_unique<Other>());
@@ -136,7 +136,7 @@ void Crew::interrupt() {
   }
 }
 
-void work_for_first(const Plan& plan, const fs::path& directory, train::Ranks& ranks) {
+void work_for_first(const Plan& plan, const fs::path& directory, ranks::Ranks& ranks) {
   Hands hands(plan, directory);
   std::deque<Report> reports;
   const auto tell = [&](const Report& report) {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/stopwatch.h"
+#include "ranks/ranks.h"
 #include "suite/plan.h"
-#include "train/ranks.h"
 
 namespace spectra::suite {
 
@@ -49,7 +49,7 @@ fs::path log_of(const fs::path& directory, const Job& job);
 class Crew {
  public:
   /// `slots`: jobs side by side on each rank.
-  Crew(const Plan& plan, const fs::path& directory, int slots, train::Ranks& ranks);
+  Crew(const Plan& plan, const fs::path& directory, int slots, ranks::Ranks& ranks);
   ~Crew();  ///< the other ranks end
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
@@ -70,12 +70,12 @@ class Crew {
 
   Hands own_;
   size_t slots_;
-  train::Ranks& ranks_;
+  ranks::Ranks& ranks_;
   std::vector<std::unique_ptr<Other>> others_;
   bool interrupted_ = false;
 };
 
 /// What every rank but the first does, until rank 0 has no more work.
-void work_for_first(const Plan& plan, const fs::path& directory, train::Ranks& ranks);
+void work_for_first(const Plan& plan, const fs::path& directory, ranks::Ranks& ranks);
 
 }  // namespace spectra::suite

@@ -43,7 +43,7 @@ std::string last_words(const fs::path& log) {
 class Runner {
  public:
   Runner(const Suite& suite, const Plan& plan, const Standing& standing, const fs::path& directory, const RunOptions& options,
-         train::Ranks& ranks)
+         ranks::Ranks& ranks)
       : suite_(suite),
         plan_(plan),
         standing_(standing),
@@ -309,7 +309,7 @@ Standing standing_of(const Suite& suite, const Plan& plan, const fs::path& direc
 }
 
 Outcome run_suite(const Suite& suite, const Plan& plan, const Standing& standing, const fs::path& directory,
-                  const RunOptions& options, train::Ranks& ranks) {
+                  const RunOptions& options, ranks::Ranks& ranks) {
   return Runner(suite, plan, standing, directory, options, ranks).run();
 }
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "ranks/ranks.h"
 #include "suite/plan.h"
-#include "train/ranks.h"
 
 namespace spectra::suite {
 
@@ -39,6 +39,6 @@ struct Outcome {
 /// something else; 130 on an interrupt, after all processes have saved and ended. A job that fails is in the outcome; what does not
 /// need it goes on.
 Outcome run_suite(const Suite& suite, const Plan& plan, const Standing& standing, const fs::path& directory,
-                  const RunOptions& options, train::Ranks& ranks);
+                  const RunOptions& options, ranks::Ranks& ranks);
 
 }  // namespace spectra::suite

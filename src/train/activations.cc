@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/activations.h"
 
-#include <algorithm>
-
 namespace spectra::train {
 
 Activations::Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Recompute recompute,
                          Memory& memory) {
   const int64_t n = batch * time, d = config.hidden, f = config.glu;
-  const int64_t qkv = d + 2 * config.kv_dim(), chunk = std::min(n, kHeadRows);
+  const int64_t qkv = d + 2 * config.kv_dim();
   const auto activation = [&](int64_t rows, int64_t cols) { return memory.tensor(precision.activation, rows, cols); };
   const auto master = [&](int64_t rows, int64_t cols) { return memory.tensor(precision.master, rows, cols); };
 
@@ -37,9 +35,6 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
   }
   final_norm = activation(n, d);
   final_rstd = master(1, n);
-  logits = master(chunk, config.vocab);
-  logprobs = master(1, n);
-  loss = memory.tensor(DType::kF64, 1, 1);
 
   backward.stream = master(n, d);
   backward.rounded = activation(n, d);
@@ -48,7 +43,6 @@ Activations::Activations(const model::Config& config, int64_t batch, int64_t tim
   backward.attention = activation(n, d);
   backward.gate_up = activation(n, 2 * f);
   backward.h = activation(n, f);
-  backward.logits = activation(chunk, config.vocab);
 }
 
 }  // namespace spectra::train

@@ -31,11 +31,7 @@ struct BackwardActivations {
   ops::Tensor attention;  ///< (N, H E) A
   ops::Tensor gate_up;    ///< (N, 2F) A
   ops::Tensor h;          ///< (N, F) A
-  ops::Tensor logits;     ///< (C, V) A
 };
-
-/// C: rows of the head and of the loss at a time; logits never exist for the whole batch.
-constexpr int64_t kHeadRows = 512;
 
 struct Activations {
   Activations(const model::Config& config, int64_t batch, int64_t time, Precision precision, Recompute recompute, Memory& memory);
@@ -49,9 +45,6 @@ struct Activations {
   std::vector<LayerActivations> layers;  ///< the same tensors for every layer where they are computed again
   ops::Tensor final_norm;                ///< (N, D) A, input of the head
   ops::Tensor final_rstd;                ///< (1, N) M
-  ops::Tensor logits;                    ///< (C, V) M
-  ops::Tensor logprobs;                  ///< (1, N) M
-  ops::Tensor loss;                      ///< (1, 1) f64
   BackwardActivations backward;
 };
 

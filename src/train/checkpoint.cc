@@ -58,7 +58,7 @@ class CheckpointWriter {
 };
 
 /// The values of one tensor on rank 0, from its owner. Other ranks only send.
-void fetch(ops::Backend& backend, Ranks& ranks, const Transformer& model, const TrainedParameter& parameter, size_t prefix,
+void fetch(ops::Backend& backend, ranks::Ranks& ranks, const Transformer& model, const TrainedParameter& parameter, size_t prefix,
            std::vector<float>& values) {
   const int owner = model.blocks()[parameter.block].owner;
   if (!ranks.first() && !parameter.owned) return;
@@ -135,8 +135,8 @@ TrainerState state_from_json(const std::string& text) {
 }
 
 /// All ranks walk through the same tensors; once rank 0 has failed it only listens, so that nobody waits for it.
-void save_checkpoint(const fs::path& target, ops::Backend& backend, Ranks& ranks, Transformer& model, const TrainerState& state,
-                     const format::Provenance& provenance, const fs::path& tokenizer) {
+void save_checkpoint(const fs::path& target, ops::Backend& backend, ranks::Ranks& ranks, Transformer& model,
+                     const TrainerState& state, const format::Provenance& provenance, const fs::path& tokenizer) {
   std::optional<CheckpointWriter> writer;
   std::exception_ptr failure;
   const auto on_first = [&](const auto& body) {
@@ -185,7 +185,7 @@ TrainerState verify_checkpoint(const fs::path& path) {
   }
 }
 
-void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, Transformer& model) {
+void load_checkpoint(const fs::path& path, ops::Backend& backend, ranks::Ranks& ranks, Transformer& model) {
   const format::SafetensorsFile file(path / "trainer.safetensors");
   std::map<std::string, const format::TensorView*> by_name;
   for (const format::TensorView& view : file.tensors()) by_name[view.name] = &view;
@@ -205,7 +205,7 @@ void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, 
     }
   }
   model.quantize();
-  share_weights(ranks, model);
+  share_weights(backend, ranks, model);
 }
 
 void remove_partial_files(const fs::path& run) {

@@ -15,8 +15,8 @@
 #include "base/file.h"
 #include "format/model_directory.h"
 #include "ops/backend.h"
+#include "ranks/ranks.h"
 #include "train/faults.h"
-#include "train/ranks.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
@@ -46,13 +46,13 @@ std::vector<fs::path> resumable_checkpoints(const fs::path& run);
 
 /// Writes a checkpoint, in place of one of the same name. `tokenizer`: directory the tokenizer files are copied from. Every rank
 /// calls it; where writing fails, rank 0 throws the Error after the others are through, and nothing is left behind.
-void save_checkpoint(const fs::path& target, ops::Backend& backend, Ranks& ranks, Transformer& model, const TrainerState& state,
-                     const format::Provenance& provenance, const fs::path& tokenizer);
+void save_checkpoint(const fs::path& target, ops::Backend& backend, ranks::Ranks& ranks, Transformer& model,
+                     const TrainerState& state, const format::Provenance& provenance, const fs::path& tokenizer);
 /// Reads trainer.json and verifies every sha256. Throws Error (exit 3) naming the file that is missing or damaged.
 TrainerState verify_checkpoint(const fs::path& path);
 /// Masters and moments that this rank keeps into `model`; the GEMM weights are recomputed and shared. Throws Error where tensors do
 /// not match the model.
-void load_checkpoint(const fs::path& path, ops::Backend& backend, Ranks& ranks, Transformer& model);
+void load_checkpoint(const fs::path& path, ops::Backend& backend, ranks::Ranks& ranks, Transformer& model);
 
 /// Removes what a killed process was writing, and puts back a checkpoint that it was replacing (swap_directories). Only for the
 /// process that holds the run's lock.

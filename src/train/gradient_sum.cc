@@ -16,8 +16,8 @@ ops::Tensor slice_of(const ops::Tensor& row, int64_t begin, int64_t count) {
 
 }  // namespace
 
-GradientSum::GradientSum(ops::Backend& backend, Ranks& ranks, Transformer& model, int64_t groups)
-    : backend_(backend), ranks_(ranks), model_(model), groups_(groups) {
+GradientSum::GradientSum(ops::Backend& backend, ranks::Ranks& ranks, Transformer& model, int64_t groups)
+    : backend_(backend), ranks_(ranks), transfers_(backend, ranks), model_(model), groups_(groups) {
   SPECTRA_CHECK(std::has_single_bit(static_cast<uint64_t>(groups)), "{} groups", groups);
   const auto tensor = [&](int64_t rows, int64_t cols) {
     memory_.push_back(backend.allocate(static_cast<size_t>(rows * cols) * dtype_size(backend.master())));
@@ -59,20 +59,19 @@ void GradientSum::block_ready(size_t block) {
   SPECTRA_CHECK(ended_ == groups_ - 1, "{} of {} groups ended", ended_, groups_);
   for (const std::vector<ops::Tensor>& level : kept_) backend_.add(b.gradient, level[block]);
   if (ranks_.size() == 1) return;
-  backend_.synchronize();
   for (int64_t begin = 0; begin < b.gradient.cols; begin += kBucket) {
     const ops::Tensor slice = slice_of(b.gradient, begin, std::min(kBucket, b.gradient.cols - begin));
     if (b.owner == ranks_.rank())
-      waiting_.push_back({slice, 0, {}});
+      waiting_.push_back({slice});
     else
-      ranks_.send(b.owner, slice.data, slice.bytes());
+      transfers_.exchange(std::vector<ranks::Part>{{b.owner, slice}}, {});
   }
   add_arrived(false);
 }
 
 void GradientSum::finish() {
   while (!waiting_.empty() || !flying_.empty()) add_arrived(true);
-  ranks_.wait_all();
+  transfers_.wait_all();
   ended_ = 0;
 }
 
@@ -88,10 +87,10 @@ void GradientSum::receive_next() {
     waiting_.pop_front();
     bucket.buffer = free_.back();
     free_.pop_back();
-    for (int rank = 0; rank < ranks_.size(); ++rank) {
-      const ops::Tensor part = part_of(bucket, rank);
-      if (rank != ranks_.rank()) bucket.tickets.push_back(ranks_.receive(rank, part.data, part.bytes()));
-    }
+    std::vector<ranks::Part> parts;
+    for (int rank = 0; rank < ranks_.size(); ++rank)
+      if (rank != ranks_.rank()) parts.push_back({rank, part_of(bucket, rank)});
+    bucket.ticket = transfers_.exchange({}, parts);
     flying_.push_back(std::move(bucket));
   }
 }
@@ -101,10 +100,9 @@ void GradientSum::add_arrived(bool wait) {
   receive_next();
   while (!flying_.empty()) {
     const Bucket& bucket = flying_.front();
-    const auto here = [&](size_t ticket) { return ranks_.progress(ticket); };
     if (wait)
-      for (const size_t ticket : bucket.tickets) ranks_.wait(ticket);
-    else if (!std::all_of(bucket.tickets.begin(), bucket.tickets.end(), here))
+      transfers_.wait(bucket.ticket);
+    else if (!transfers_.progress(bucket.ticket))
       return;
     wait = false;
     add(bucket);

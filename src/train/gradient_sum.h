@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "ops/backend.h"
-#include "train/ranks.h"
+#include "ranks/transfers.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
@@ -22,7 +22,7 @@ namespace spectra::train {
 class GradientSum {
  public:
   /// `groups`: of each rank, a power of two.
-  GradientSum(ops::Backend& backend, Ranks& ranks, Transformer& model, int64_t groups);
+  GradientSum(ops::Backend& backend, ranks::Ranks& ranks, Transformer& model, int64_t groups);
   /// After the last micro-batch of a group that is not the rank's last one: keeps its gradients and begins the next group at zero.
   void end_group();
   /// During the last micro-batch of the rank's last group, when `block` is complete.
@@ -40,8 +40,7 @@ class GradientSum {
 
   struct Bucket {
     ops::Tensor gradient;  // (1, n) part of a block this rank owns
-    size_t buffer = 0;
-    std::vector<size_t> tickets;
+    size_t buffer = 0, ticket = 0;
   };
   void receive_next();
   void add_arrived(bool wait);
@@ -49,7 +48,8 @@ class GradientSum {
   ops::Tensor part_of(const Bucket& bucket, int rank) const;
 
   ops::Backend& backend_;
-  Ranks& ranks_;
+  ranks::Ranks& ranks_;
+  ranks::Transfers transfers_;
   Transformer& model_;
   int64_t groups_, ended_ = 0;
   std::vector<std::vector<ops::Tensor>> kept_;  // [level][block]: sums of 2^level groups

@@ -29,7 +29,7 @@ LayerStatistics statistics_of(ops::Backend& backend, const model::Config& config
 }
 
 /// Each matrix as the rank knows it that keeps its masters; `known`: whether this one does.
-std::vector<LayerStatistics> gathered(Ranks& ranks, const std::vector<LayerStatistics>& own, const std::vector<bool>& known,
+std::vector<LayerStatistics> gathered(ranks::Ranks& ranks, const std::vector<LayerStatistics>& own, const std::vector<bool>& known,
                                       const model::Config& config) {
   const size_t shards = static_cast<size_t>(config.shards), numbers = 5 + shards;
   std::vector<double> mine;
@@ -85,7 +85,7 @@ ThresholdDistance threshold_distance(const std::vector<float>& weights, int64_t 
   return {static_cast<double>(near) / count, sum / count};
 }
 
-std::vector<LayerStatistics> layer_statistics(ops::Backend& backend, Ranks& ranks, Transformer& model) {
+std::vector<LayerStatistics> layer_statistics(ops::Backend& backend, ranks::Ranks& ranks, Transformer& model) {
   const model::Config& config = model.config();
   if (config.family == model::Family::kFloat) return {};
   const std::vector<ops::QuantizeStats> stats = model.quantize_stats();

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "ops/backend.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 #include "train/transformer.h"
 
 namespace spectra::train {
@@ -31,7 +31,7 @@ constexpr double kNearThreshold = 0.05;
 
 /// Of every low-bit matrix, in file order; none for a float model. Every rank calls it, looks at the master weights that it keeps,
 /// and gets all. Copies each matrix to the host: for now and then, not for every step.
-std::vector<LayerStatistics> layer_statistics(ops::Backend& backend, Ranks& ranks, Transformer& model);
+std::vector<LayerStatistics> layer_statistics(ops::Backend& backend, ranks::Ranks& ranks, Transformer& model);
 
 /// near_fraction and distance of a host matrix (rows, cols) with shards along `axis` as `bounds` cuts them; `scales` (S).
 struct ThresholdDistance {

@@ -12,7 +12,7 @@
 #include "base/system.h"
 #include "ops/gemm_peak.h"
 #include "ops/timed_backend.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 #include "train/recipe.h"
 #include "train/step.h"
 
@@ -66,19 +66,19 @@ class Steps {
     model_.reset_loss();
     model_.forward_backward(tokens_, targets_, 1.0f / static_cast<float>(recipe_.batch_tokens));
     const double loss = model_.loss();
-    const StepNumbers numbers = optimizer_.measure(std::span(&loss, 1), 1);
+    const StepNumbers numbers = optimizer_.measure(std::span(&loss, 1), model_.scored(), 1);
     if (!std::isfinite(numbers.grad_norm))
       throw Error(Exit::kFailed, fmt::format("step {}: the gradient is not finite, so no update would be timed", step_ + 1),
                   "use another precision, or fewer steps");
     ++step_;
-    optimizer_.update(step_, schedule_position(recipe_, step_), 1);
+    optimizer_.update(step_, schedule_position(recipe_, step_));
     return watch.seconds();
   }
 
  private:
   const Recipe& recipe_;
   const uint64_t vocab_;
-  const std::unique_ptr<Ranks> ranks_ = single_rank();
+  const std::unique_ptr<ranks::Ranks> ranks_ = ranks::single_rank();
   Transformer model_;
   Optimizer optimizer_;
   std::vector<int32_t> tokens_, targets_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -28,7 +29,7 @@
 namespace spectra::train {
 
 struct Trainer::Impl {
-  Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ranks& ranks_);
+  Impl(const Recipe& recipe_, const fs::path& run_, bool resume, ranks::Ranks& ranks_, std::unique_ptr<ops::Backend> backend_);
 
   TrainResult train();
   LogLine train_step(int64_t next);
@@ -43,7 +44,7 @@ struct Trainer::Impl {
   void measure_utilization(LogLine& line);
   int64_t groups_here() const { return std::max<int64_t>(1, recipe.reduction_groups / ranks.size()); }
 
-  Ranks& ranks;
+  ranks::Ranks& ranks;
   const Recipe recipe;
   const fs::path run;
   const TrainingData data;
@@ -68,7 +69,7 @@ struct Trainer::Impl {
 namespace {
 
 /// Every rank has the same number of groups, and every group is a whole number of micro-batches.
-void check_ranks(const Recipe& recipe, const Ranks& ranks) {
+void check_ranks(const Recipe& recipe, const ranks::Ranks& ranks) {
   if (recipe.reduction_groups > 0 && recipe.reduction_groups % ranks.size() != 0)
     throw bad_input(fmt::format("train.reduction_groups = {} cannot be shared by {} ranks", recipe.reduction_groups, ranks.size()),
                     "start a number of ranks that divides it");
@@ -80,7 +81,7 @@ void check_ranks(const Recipe& recipe, const Ranks& ranks) {
 
 /// Ranks are started one by one, perhaps on several hosts: with another recipe, environment, CPU or copy of the data they would
 /// train something else together.
-void check_same_training(const Recipe& recipe, const TrainingData& data, Ranks& ranks) {
+void check_same_training(const Recipe& recipe, const TrainingData& data, ranks::Ranks& ranks) {
   const std::string mine = recipe_sha256(recipe) + data.sha256() + data.tokenizer_sha256();
   if (ranks.from_first(mine) == mine) return;
   throw bad_input(fmt::format("rank {} has another recipe or other data than rank 0", ranks.rank()),
@@ -88,15 +89,16 @@ void check_same_training(const Recipe& recipe, const TrainingData& data, Ranks& 
 }
 
 /// Rank 0 looks; the others believe it.
-RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data, Ranks& ranks) {
+RunStart find_start_together(const Recipe& recipe, const fs::path& run, bool resume, const TrainingData& data,
+                             ranks::Ranks& ranks) {
   check_ranks(recipe, ranks);
   check_same_training(recipe, data, ranks);
   return start_from_text(ranks.from_first(ranks.first() ? start_to_text(find_start(recipe, run, resume, data)) : ""));
 }
 
 /// The plan, refused before memory is taken when it does not fit.
-Plan checked_plan(const Recipe& recipe, const TrainingData& data, const RunStart& start, const fs::path& run, const Ranks& ranks,
-                  const ops::DeviceMemory& memory) {
+Plan checked_plan(const Recipe& recipe, const TrainingData& data, const RunStart& start, const fs::path& run,
+                  const ranks::Ranks& ranks, const ops::DeviceMemory& memory) {
   Plan plan = make_plan(recipe, data.vocab(), data.eos(), start.state.step, ranks.size());
   if (ranks.first()) require_resources(plan, run, memory, ranks.here());
   return plan;
@@ -111,13 +113,14 @@ std::optional<ValidationWindows> open_validation(const Recipe& recipe, const Tra
 
 }  // namespace
 
-Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ranks& ranks_)
+Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, ranks::Ranks& ranks_,
+                    std::unique_ptr<ops::Backend> backend_)
     : ranks(ranks_),
       recipe(recipe_),
       run(run_),
       data(recipe),
       start(find_start_together(recipe, run, resume, data, ranks)),
-      backend(ops::make_backend(recipe.device, recipe.precision)),
+      backend(std::move(backend_)),
       plan(checked_plan(recipe, data, start, run, ranks, backend->memory())),
       model(*backend, plan.config, recipe.micro_batch, recipe.sequence, recompute_from_name(recipe.recompute),
             {ranks.rank(), ranks.size()}),
@@ -130,7 +133,7 @@ Trainer::Impl::Impl(const Recipe& recipe_, const fs::path& run_, bool resume, Ra
   if (start.checkpoint.empty()) {
     model.initialize(static_cast<uint64_t>(recipe.seed));
     model.quantize();
-    share_weights(ranks, model);
+    share_weights(*backend, ranks, model);
   } else {
     load_checkpoint(start.checkpoint, *backend, ranks, model);
     step = saved_step = start.state.step;
@@ -144,6 +147,7 @@ StepNumbers Trainer::Impl::forward_backward(int64_t first) {
   const int64_t groups = groups_here(), sequences = recipe.batch_sequences() / (ranks.size() * groups);
   const float scale = static_cast<float>(faults.loss_scale() / static_cast<double>(recipe.batch_tokens));
   std::vector<double> losses;
+  int64_t scored = 0;
   for (int64_t group = 0; group < groups; ++group) {
     model.reset_loss();
     const int64_t begin = first + (ranks.rank() * groups + group) * sequences;
@@ -155,10 +159,11 @@ StepNumbers Trainer::Impl::forward_backward(int64_t first) {
                              last ? std::function<void(size_t)>(on_block) : nullptr);
     }
     losses.push_back(model.loss());
+    scored += model.scored();
     if (group + 1 < groups) sum.end_group();
   }
   sum.finish();
-  return optimizer.measure(losses, faults.loss_scale());
+  return optimizer.measure(losses, scored, faults.loss_scale());
 }
 
 void Trainer::Impl::take_step(int64_t next, LogLine& line) {
@@ -170,7 +175,7 @@ void Trainer::Impl::take_step(int64_t next, LogLine& line) {
   }
   const StepNumbers numbers = forward_backward(first);
   interrupted_somewhere = interrupted_somewhere || numbers.interrupted;
-  line.loss = numbers.loss_sum / static_cast<double>(recipe.batch_tokens);
+  line.loss = numbers.loss;
   line.grad_norm = numbers.grad_norm;
   if (recipe.precision == "fp16") line.loss_scale = faults.loss_scale();
   line.skipped = faults.judge(line.loss, line.grad_norm);
@@ -178,7 +183,7 @@ void Trainer::Impl::take_step(int64_t next, LogLine& line) {
     optimizer.discard();
     return faults.skip(first, count, line.skipped);
   }
-  const UpdateResult update = optimizer.update(++updates, schedule_position(recipe, next), faults.loss_scale());
+  const UpdateResult update = optimizer.update(++updates, schedule_position(recipe, next));
   faults.accept(line.loss, line.grad_norm);
   line.lr = update.lr;
   line.weight_decay = update.weight_decay;
@@ -361,8 +366,10 @@ TrainResult Trainer::Impl::result() const {
   return result;
 }
 
-Trainer::Trainer(const Recipe& recipe, const fs::path& run, bool resume, Ranks& ranks)
-    : impl_(std::make_unique<Impl>(recipe, run, resume, ranks)) {}
+Trainer::Trainer(const Recipe& recipe, const fs::path& run, bool resume, ranks::Ranks& ranks)
+    : Trainer(recipe, run, resume, ranks, ops::make_backend(recipe.device, recipe.precision)) {}
+Trainer::Trainer(const Recipe& recipe, const fs::path& run, bool resume, ranks::Ranks& ranks, std::unique_ptr<ops::Backend> backend)
+    : impl_(std::make_unique<Impl>(recipe, run, resume, ranks, std::move(backend))) {}
 Trainer::~Trainer() = default;
 TrainResult Trainer::run() { return impl_->train(); }
 

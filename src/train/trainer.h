@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "base/file.h"
+#include "ranks/ranks.h"
 #include "train/plan.h"
-#include "train/ranks.h"
 #include "train/recipe.h"
 
 namespace spectra::train {
@@ -29,7 +29,9 @@ class Trainer {
   /// Checks recipe, data, memory and disk before anything is written, then opens or continues `run`. Throws Error: exit 3 for data
   /// or a checkpoint that is damaged or does not belong to the recipe, and for a used directory without `resume`; exit 5 for a run
   /// that would not fit. `resume` of a run without a checkpoint begins at step 0. Every rank makes one; rank 0 alone writes.
-  Trainer(const Recipe& recipe, const fs::path& run, bool resume, Ranks& ranks);
+  Trainer(const Recipe& recipe, const fs::path& run, bool resume, ranks::Ranks& ranks);
+  /// The same on a backend of the caller's instead of the recipe's.
+  Trainer(const Recipe& recipe, const fs::path& run, bool resume, ranks::Ranks& ranks, std::unique_ptr<ops::Backend> backend);
   ~Trainer();
   /// Trains to the end of the recipe. SIGINT or SIGTERM: saves a checkpoint and throws Error (exit 130). A checkpoint that cannot
   /// be written is a warning, unless it is the last one.

@@ -8,6 +8,7 @@
 #include "model/rope.h"
 #include "model/variants.h"
 #include "train/activations.h"
+#include "train/loss.h"
 #include "train/weights.h"
 
 namespace spectra::train {
@@ -24,7 +25,8 @@ struct Transformer::Impl {
         recompute(recompute_),
         memory(&backend_),
         weights(config, {backend_.activation(), backend_.master()}, place, memory),
-        acts(config, batch, time, {backend_.activation(), backend_.master()}, recompute, memory) {}
+        acts(config, batch, time, {backend_.activation(), backend_.master()}, recompute, memory),
+        loss(config, tokens_per_batch(), {backend_.activation(), backend_.master()}, memory) {}
 
   void load(std::span<const int32_t> tokens, std::span<const int32_t> targets, std::span<const int32_t> first_keys);
   void forward();
@@ -34,8 +36,7 @@ struct Transformer::Impl {
   void backward();
   void backward_layer(size_t l);
   void block_done(size_t block) const;
-  template <class PerChunk>
-  void head_loss(bool gradient, float scale, PerChunk&& per_chunk);
+  Loss::Inputs loss_inputs() const { return {weights.head, acts.final_norm, acts.targets}; }
   ops::AttentionShape shape() const {
     const int32_t* first_keys = masked ? acts.first_keys.as<int32_t>() : nullptr;
     return ops::self_attention(batch, time, config.heads, config.kv_heads, config.head_dim(),
@@ -56,6 +57,8 @@ struct Transformer::Impl {
   Memory memory;
   Weights weights;
   Activations acts;
+  Loss loss;
+  int64_t scored = 0;   ///< targets that were not -1 since reset_loss()
   bool masked = false;  ///< the batch at hand has first_keys
   std::function<void(size_t)> on_block;
 };
@@ -72,6 +75,7 @@ void Transformer::Impl::load(std::span<const int32_t> tokens, std::span<const in
                                 targets[i], i, config.vocab),
                     "prepare the data with the model's tokenizer");
   }
+  scored += std::count_if(targets.begin(), targets.end(), [](int32_t target) { return target >= 0; });
   backend.copy_in_tokens(acts.tokens, tokens.data());
   backend.copy_in_tokens(acts.targets, targets.data());
   masked = !first_keys.empty();
@@ -124,19 +128,6 @@ void Transformer::Impl::mlp_block(size_t l, const Tensor& residual) {
   backend.rmsnorm(a.mlp_norm, a.mlp_rstd, acts.stream[2 * l + 1], residual, w.mlp_norm.weight, config.norm_eps);
   backend.linear(a.gate_up, a.mlp_norm, w.gate_up.weight);
   backend.swiglu(a.h, a.gate_up);
-}
-
-/// Head and cross-entropy in chunks of rows; per_chunk(first row, rows, dlogits) runs after each, while its logits exist.
-template <class PerChunk>
-void Transformer::Impl::head_loss(bool gradient, float scale, PerChunk&& per_chunk) {
-  for (int64_t row = 0; row < tokens_per_batch(); row += acts.logits.rows) {
-    const int64_t rows = std::min(acts.logits.rows, tokens_per_batch() - row);
-    const Tensor logits = acts.logits.row_range(0, rows);
-    const Tensor dlogits = gradient ? acts.backward.logits.row_range(0, rows) : Tensor();
-    backend.linear(logits, acts.final_norm.row_range(row, rows), weights.head.weight);
-    backend.cross_entropy(acts.loss, dlogits, acts.logprobs.col_range(row, rows), logits, acts.targets.as<int32_t>() + row, scale);
-    per_chunk(row, rows, dlogits);
-  }
 }
 
 void Transformer::Impl::backward() {
@@ -239,10 +230,7 @@ void Transformer::forward_backward(std::span<const int32_t> tokens, std::span<co
   m.on_block = on_block;
   m.load(tokens, targets, first_keys);
   m.forward();
-  m.head_loss(true, scale, [&m](int64_t row, int64_t rows, const Tensor& dlogits) {
-    m.backend.linear_dw(m.weights.head.gradient, dlogits, m.acts.final_norm.row_range(row, rows));
-    m.backend.linear_dx(m.acts.backward.norm.row_range(row, rows), dlogits, m.weights.head.weight);
-  });
+  m.loss.backward(m.backend, m.loss_inputs(), m.acts.backward.norm, scale);
   m.backward();
 }
 
@@ -251,14 +239,18 @@ void Transformer::evaluate(std::span<const int32_t> tokens, std::span<const int3
   Impl& m = *impl_;
   m.load(tokens, targets, first_keys);
   m.forward();
-  m.head_loss(false, 0.0f, [](int64_t, int64_t, const Tensor&) {});
+  m.loss.evaluate(m.backend, m.loss_inputs());
   if (logprobs.empty()) return;
   SPECTRA_CHECK(logprobs.size() == tokens.size(), "{} log-probabilities for {} tokens", logprobs.size(), tokens.size());
-  m.backend.copy_out(logprobs.data(), m.acts.logprobs);
+  m.backend.copy_out(logprobs.data(), m.loss.log_probabilities());
 }
 
-double Transformer::loss() { return impl_->backend.read<double>(impl_->acts.loss)[0]; }
-void Transformer::reset_loss() { impl_->backend.zero(impl_->acts.loss); }
+double Transformer::loss() { return impl_->backend.read<double>(impl_->loss.sum())[0]; }
+int64_t Transformer::scored() const { return impl_->scored; }
+void Transformer::reset_loss() {
+  impl_->backend.zero(impl_->loss.sum());
+  impl_->scored = 0;
+}
 
 int64_t Transformer::batch() const { return impl_->batch; }
 int64_t Transformer::time() const { return impl_->time; }
@@ -270,6 +262,7 @@ uint64_t Transformer::memory_needed(const model::Config& config, int64_t batch, 
   const Precision precision{activation_bytes == 2 ? DType::kBf16 : DType::kF32, DType::kF32};
   const Weights weights(config, precision, place, counted);
   const Activations activations(config, batch, time, precision, recompute, counted);
+  const Loss loss(config, batch * time, precision, counted);
   return counted.bytes();
 }
 

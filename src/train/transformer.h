@@ -84,6 +84,8 @@ class Transformer {
                 std::span<const int32_t> first_keys = {});
   /// Sum of losses (nats) since reset_loss(). Waits for what is queued.
   double loss();
+  /// Tokens that were scored since reset_loss(): those with a target.
+  int64_t scored() const;
   void reset_loss();
 
   int64_t batch() const;

@@ -44,7 +44,7 @@ TEST(LayerStatistics, EveryLowBitMatrixOfAModel) {
     model.initialize(1);
     model.quantize();
     model.quantize();  // nothing changed in between: no flips
-    const std::vector<LayerStatistics> all = layer_statistics(*backend, *single_rank(), model);
+    const std::vector<LayerStatistics> all = layer_statistics(*backend, *ranks::single_rank(), model);
     if (family == Family::kFloat) {
       EXPECT_TRUE(all.empty());
       continue;
@@ -76,7 +76,7 @@ TEST(LayerStatistics, AParameterThatNobodyKeepsIsLeftOut) {
   model.quantize();
   for (TrainedParameter& parameter : model.parameters())
     if (parameter.info.name.find("q_proj") != std::string::npos) parameter.weight.data = nullptr;
-  EXPECT_EQ(layer_statistics(*backend, *single_rank(), model).size(), 12u);
+  EXPECT_EQ(layer_statistics(*backend, *ranks::single_rank(), model).size(), 12u);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ every = 10
     return read_file(checkpoint_path(directory / name, 10) / "trainer.safetensors");
   }
 
-  std::unique_ptr<Ranks> ranks = single_rank();
+  std::unique_ptr<ranks::Ranks> ranks = ranks::single_rank();
   test::TemporaryDirectory directory;
   fs::path a = test::write_tiny_data(directory / "a", 500, 60, 1), b = test::write_tiny_data(directory / "b", 300, 40, 2);
 };

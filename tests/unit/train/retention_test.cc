@@ -76,7 +76,7 @@ class RetiredRun : public ::testing::Test {
  protected:
   Recipe recipe(const std::vector<std::string>& settings = {}) const { return recipe_of(settings, data.string()); }
   fs::path train(const std::vector<std::string>& settings) const {
-    Trainer(recipe(settings), run, false, *single_rank()).run();
+    Trainer(recipe(settings), run, false, *ranks::single_rank()).run();
     return run;
   }
   std::string format_of(int64_t step) const {

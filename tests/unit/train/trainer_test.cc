@@ -63,7 +63,7 @@ class TrainerTest : public ::testing::Test {
     write_file(file, content);
   }
 
-  std::unique_ptr<Ranks> ranks = single_rank();
+  std::unique_ptr<ranks::Ranks> ranks = ranks::single_rank();
   test::TemporaryDirectory directory;
   fs::path data = test::write_tiny_data(directory / "data", 3000, 200);
 };

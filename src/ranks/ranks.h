@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-namespace spectra::train {
+namespace spectra::ranks {
 
 class Ranks {
  public:
@@ -60,4 +60,4 @@ int threads_of_a_rank(const Ranks& ranks);
 /// The MPI library this build uses; "none".
 std::string mpi_version();
 
-}  // namespace spectra::train
+}  // namespace spectra::ranks

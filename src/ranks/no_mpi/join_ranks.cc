@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 
-namespace spectra::train {
+namespace spectra::ranks {
 
 std::unique_ptr<Ranks> join_ranks() {
   if (launched_ranks() > 1)
@@ -13,4 +13,4 @@ std::unique_ptr<Ranks> join_ranks() {
 
 std::string mpi_version() { return "none"; }
 
-}  // namespace spectra::train
+}  // namespace spectra::ranks

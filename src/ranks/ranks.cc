@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/system.h"
 
-namespace spectra::train {
+namespace spectra::ranks {
 namespace {
 
 /// Nobody to talk to: there are no messages, and rank 0's values are everyone's.
@@ -52,4 +52,4 @@ int threads_of_a_rank(const Ranks& ranks) {
   return std::min(cpu_count(), share);
 }
 
-}  // namespace spectra::train
+}  // namespace spectra::ranks

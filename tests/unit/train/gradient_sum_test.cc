@@ -1,69 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What needs no launcher; tests/integration/test_ranks.py has the rest.
-#include "train/ranks.h"
+// What of the work of several ranks one process can show; tests/integration/test_ranks.py has the rest.
+#include "train/gradient_sum.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
-#include <map>
 
-#include "train/gradient_sum.h"
 #include "train/step.h"
 #include "unit/train/tiny_models.h"
 
 namespace spectra::train {
 namespace {
-
-using Variables = std::map<std::string, std::string>;
-
-/// Sets variables for a test and takes them away again.
-class Environment {
- public:
-  explicit Environment(Variables variables) : variables_(std::move(variables)) {
-    for (const auto& variable : variables_) setenv(variable.first.c_str(), variable.second.c_str(), 1);
-  }
-  ~Environment() {
-    for (const auto& variable : variables_) unsetenv(variable.first.c_str());
-  }
-
- private:
-  Variables variables_;
-};
-
-TEST(Ranks, LaunchersAreKnownByTheirVariables) {
-  EXPECT_EQ(launched_ranks(), 1);
-  {
-    const Environment open_mpi(Variables{{"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"}, {"PMIX_RANK", "3"}});
-    EXPECT_EQ(launched_ranks(), 8);
-  }
-  {
-    const Environment hydra(Variables{{"PMI_SIZE", "2"}});
-    EXPECT_EQ(launched_ranks(), 2);
-  }
-  const Environment slurm(Variables{{"PMIX_RANK", "0"}, {"SLURM_NTASKS", "6"}});
-  EXPECT_EQ(launched_ranks(), 6);
-}
-
-TEST(Ranks, WithoutMpiSeveralProcessesAreRefused) {
-  if (mpi_version() != "none") {  // the sanitizer build has none
-    EXPECT_NE(mpi_version().find("MPI"), std::string::npos) << mpi_version();
-    return;
-  }
-  EXPECT_EQ(join_ranks()->size(), 1);
-  const Environment launched(Variables{{"OMPI_COMM_WORLD_SIZE", "2"}});
-  EXPECT_THROW(join_ranks(), Error);
-}
-
-TEST(Ranks, AProcessByItselfHearsItself) {
-  const auto ranks = single_rank();
-  EXPECT_TRUE(ranks->first());
-  EXPECT_EQ(ranks->here(), 1);
-  EXPECT_GE(threads_of_a_rank(*ranks), 1);
-  EXPECT_EQ(ranks->gather(std::vector<double>{1, 2}), (std::vector<double>{1, 2}));
-  EXPECT_EQ(ranks->from_first("text"), "text");
-}
 
 TEST(TreeSum, AddsNeighboursFirst) {
   EXPECT_EQ(tree_sum({}), 0);
@@ -79,7 +26,7 @@ TEST(TreeSum, AddsNeighboursFirst) {
 /// Gradients of 2^n groups on one rank are those of a tree over the groups' own gradients.
 TEST(GradientSum, GroupsOfOneRankFormTheTree) {
   const auto backend = ops::make_backend("cpu", "fp32");
-  const auto ranks = single_rank();
+  const auto ranks = ranks::single_rank();
   const model::Config config = test::tiny_config(model::Family::kTernary, 2);
   constexpr int64_t kBatch = 2, kTime = 8, kGroups = 4;
   std::vector<std::vector<std::vector<float>>> alone;  // [group][block]

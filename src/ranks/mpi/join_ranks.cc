@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 
-namespace spectra::train {
+namespace spectra::ranks {
 namespace {
 
 int world(int (*of)(MPI_Comm, int*)) {
@@ -112,4 +112,4 @@ std::string mpi_version() {
   return version.substr(0, version.find(','));
 }
 
-}  // namespace spectra::train
+}  // namespace spectra::ranks
