@@ -37,7 +37,8 @@ const TensorView& checked(const ModelDirectory& files, const std::string& name, 
   return view;
 }
 
-std::vector<float> load_norm(const ModelDirectory& files, const model::Parameter& parameter) {
+/// A norm or a bias.
+std::vector<float> load_vector(const ModelDirectory& files, const model::Parameter& parameter) {
   std::vector<float> values(static_cast<size_t>(parameter.cols));
   format::read_floats(checked(files, parameter.name, {parameter.cols}), values.data());
   return values;
@@ -61,7 +62,10 @@ class Loader {
     model_->path = path;
     model_->files = files_;
     model_->config = model::config_from_json(files_->config_json(), where);
-    model::require_supported(model_->config, "the inference engine");
+    using model::Variant;
+    model::require_supported(model_->config, "the inference engine",
+                             {Variant::kHeadDim, Variant::kQkvBias, Variant::kActivation, Variant::kSubNorms, Variant::kLinearNorms,
+                              Variant::kHeadNorms, Variant::kRopeScaling, Variant::kWindow});
     model_->format = model::packed_format_from_json(files_->config_json());
     if (model_->packed()) packed_ = model::packed_config_from_json(files_->config_json(), where);
     quantized_ = model::quantized_config_from_json(files_->config_json(), where);
@@ -70,11 +74,11 @@ class Loader {
 
   std::shared_ptr<const Model> load(const LoadOptions& options) {
     Model& m = *model_;
-    m.embedding = linear(Slot::kEmbedding);
+    m.embedding = matrix({-1, Slot::kEmbedding});
     m.layers.reserve(static_cast<size_t>(m.config.layers));
     for (int64_t i = 0; i < m.config.layers; ++i) m.layers.push_back(layer(i));
-    m.final_norm = load_norm(*files_, parameter({-1, Slot::kFinalNorm}));
-    m.head = m.config.tied ? m.embedding : linear(Slot::kHead);
+    m.final_norm = vector({-1, Slot::kFinalNorm});
+    m.head = m.config.tied ? m.embedding : matrix({-1, Slot::kHead});
     if (quantized_) read_quantized_layers();
     if (options.int8_head) m.head.weight = round_to_int8(m.head, !m.config.tied);
     return model_;
@@ -87,22 +91,41 @@ class Loader {
     return found->second;
   }
 
+  /// Empty where the model has none.
+  std::vector<float> vector(const model::Place& place) const {
+    const auto found = parameters_.find(model::parameter_name(place));
+    return found != parameters_.end() ? load_vector(*files_, found->second) : std::vector<float>();
+  }
+
   Layer layer(int64_t index) {
     Layer l;
-    l.input_norm = load_norm(*files_, parameter({index, Slot::kInputNorm}));
-    l.q = linear(Slot::kQ, index);
-    l.k = linear(Slot::kK, index);
-    l.v = linear(Slot::kV, index);
-    l.o = linear(Slot::kO, index);
-    l.post_attention_norm = load_norm(*files_, parameter({index, Slot::kPostNorm}));
-    l.gate = linear(Slot::kGate, index);
-    l.up = linear(Slot::kUp, index);
-    l.down = linear(Slot::kDown, index);
+    l.input_norm = vector({index, Slot::kInputNorm});
+    l.q = linear(index, Slot::kQ, Slot::kQLinearNorm);
+    l.k = linear(index, Slot::kK, Slot::kKLinearNorm);
+    l.v = linear(index, Slot::kV, Slot::kVLinearNorm);
+    l.q.bias = vector({index, Slot::kQBias});
+    l.k.bias = vector({index, Slot::kKBias});
+    l.v.bias = vector({index, Slot::kVBias});
+    l.q_head_norm = vector({index, Slot::kQHeadNorm});
+    l.k_head_norm = vector({index, Slot::kKHeadNorm});
+    l.attention_sub_norm = vector({index, Slot::kAttentionSubNorm});
+    l.o = linear(index, Slot::kO, Slot::kOLinearNorm);
+    l.post_attention_norm = vector({index, Slot::kPostNorm});
+    l.gate = linear(index, Slot::kGate, Slot::kGateLinearNorm);
+    l.up = linear(index, Slot::kUp, Slot::kUpLinearNorm);
+    l.mlp_sub_norm = vector({index, Slot::kMlpSubNorm});
+    l.down = linear(index, Slot::kDown, Slot::kDownLinearNorm);
     return l;
   }
 
-  Linear linear(Slot slot, int64_t layer = -1) {
-    const model::Parameter& p = parameter({layer, slot});
+  Linear linear(int64_t layer, Slot slot, Slot its_norm) {
+    Linear l = matrix({layer, slot});
+    l.norm = vector({layer, its_norm});
+    return l;
+  }
+
+  Linear matrix(const model::Place& place) {
+    const model::Parameter& p = parameter(place);
     Linear l;
     l.name = model::module_name(p.name);
     l.rows = p.rows;

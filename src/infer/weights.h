@@ -43,22 +43,28 @@ struct PackedLinear {
   bool same_columns(const PackedLinear& other) const;
 };
 
-/// y (rows) = W x (cols): W is dense, or codes of a low-bit format with a scale per shard, or per row and group of columns.
+/// y (rows) = W norm(x) + bias, x (cols): W is dense, or codes of a low-bit format with a scale per shard, or per row and group of
+/// columns.
 struct Linear {
   std::string name;            ///< "model.layers.3.mlp.up_proj"
   int64_t rows = 0, cols = 0;  ///< (out, in)
   std::variant<DenseMatrix, PackedLinear> weight;
+  std::vector<float> norm;  ///< (cols) weights of the RMSNorm right before it; empty = none, or a plain one (Config::linear_norms)
+  std::vector<float> bias;  ///< (rows); empty = none
   bool packed() const { return std::holds_alternative<PackedLinear>(weight); }
 };
 
 struct Layer {
-  std::vector<float> input_norm;           ///< (D)
-  Linear q;                                ///< (H E, D)
-  Linear k, v;                             ///< (K E, D)
-  Linear o;                                ///< (D, H E)
-  std::vector<float> post_attention_norm;  ///< (D)
-  Linear gate, up;                         ///< (F, D)
-  Linear down;                             ///< (D, F)
+  std::vector<float> input_norm;                ///< (D)
+  Linear q;                                     ///< (H E, D)
+  Linear k, v;                                  ///< (K E, D)
+  std::vector<float> q_head_norm, k_head_norm;  ///< (E) for each head of q and k, before RoPE; empty = none
+  std::vector<float> attention_sub_norm;        ///< (H E) before o; empty = none
+  Linear o;                                     ///< (D, H E)
+  std::vector<float> post_attention_norm;       ///< (D)
+  Linear gate, up;                              ///< (F, D)
+  std::vector<float> mlp_sub_norm;              ///< (F) before down; empty = none
+  Linear down;                                  ///< (D, F)
 };
 
 struct Model {

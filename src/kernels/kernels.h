@@ -94,12 +94,15 @@ struct Kernels {
   void (*rope)(float* head, const float* cos, const float* sin, size_t half, float scale);
   void (*add)(float* y, const float* x, size_t n);                                 ///< y += x
   void (*rmsnorm)(float* y, const float* x, const float* w, size_t n, float eps);  ///< y = x * (1/sqrt(mean x² + eps)) * w
-  void (*silu_mul)(float* h, const float* gate, const float* up, size_t n);  ///< h = gate / (1 + exp(-gate)) * up; h may be gate
-  void (*softmax)(float* x, size_t n);                                       ///< in place, max subtracted
-  float (*log_sum_exp)(const float* x, size_t n);                            ///< n > 0
-  void (*to_bf16)(bf16* y, const float* x, size_t n);                        ///< nearest even
-  void (*to_fp16)(fp16* y, const float* x, size_t n);                        ///< nearest even
-  float (*absmax)(const float* x, size_t n);                                 ///< 0 for n = 0
+  void (*silu_mul)(float* h, const float* gate, const float* up, size_t n);   ///< h = gate / (1 + exp(-gate)) * up; h may be gate
+  void (*relu2_mul)(float* h, const float* gate, const float* up, size_t n);  ///< h = max(gate, 0)² * up; h may be gate
+  /// h = gate Φ(gate) * up, Φ the normal distribution (kernels/gelu.h); h may be gate.
+  void (*gelu_mul)(float* h, const float* gate, const float* up, size_t n);
+  void (*softmax)(float* x, size_t n);                 ///< in place, max subtracted
+  float (*log_sum_exp)(const float* x, size_t n);      ///< n > 0
+  void (*to_bf16)(bf16* y, const float* x, size_t n);  ///< nearest even
+  void (*to_fp16)(fp16* y, const float* x, size_t n);  ///< nearest even
+  float (*absmax)(const float* x, size_t n);           ///< 0 for n = 0
   /// q = round half even(x / scale) within ±127, all 0 where scale is 0; returns Σ q.
   int32_t (*quantize_i8)(int8_t* q, const float* x, size_t n, float scale);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/exp.h"
+#include "kernels/gelu.h"
 #include "kernels/tables.h"
 #include "lowbit/packed.h"
 
@@ -158,6 +159,23 @@ void silu_mul(float* h, const float* gate, const float* up, size_t n) {
   for (size_t i = 0; i < n; ++i) h[i] = gate[i] / (1.0f + exp_lane(-gate[i])) * up[i];
 }
 
+void relu2_mul(float* h, const float* gate, const float* up, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    const float positive = gate[i] > 0 ? gate[i] : 0.0f;
+    h[i] = positive * positive * up[i];
+  }
+}
+
+void gelu_mul(float* h, const float* gate, const float* up, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    const float z = std::fabs(gate[i]) * kSqrtHalf, t = 1.0f / (1.0f + 0.5f * z);
+    float q = kErfc[kErfcTerms - 1];
+    for (int c = kErfcTerms - 2; c >= 0; --c) q = std::fma(q, t, kErfc[c]);
+    const float tail = gate[i] * (0.5f * (t * q) * exp_lane(-(z * z)));  // gate Φ(-|gate|)
+    h[i] = (gate[i] > 0 ? gate[i] - tail : tail) * up[i];
+  }
+}
+
 float max_of(const float* x, size_t n) {
   float max = -std::numeric_limits<float>::infinity();
   for (size_t i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;
@@ -259,6 +277,8 @@ const Kernels& scalar_kernels() {
       .add = add,
       .rmsnorm = rmsnorm,
       .silu_mul = silu_mul,
+      .relu2_mul = relu2_mul,
+      .gelu_mul = gelu_mul,
       .softmax = softmax,
       .log_sum_exp = log_sum_exp,
       .to_bf16 = to_bf16_row,

@@ -163,6 +163,14 @@ std::vector<Case> dense_cases() {
        [](K s, K t, In in) {
          return compare(s, t, in.w, [&](K k, float* y) { k.silu_mul(y + 1, in.x.data(), in.w.data(), in.n); });
        }},
+      {"relu2_mul", false,
+       [](K s, K t, In in) {
+         return compare(s, t, in.w, [&](K k, float* y) { k.relu2_mul(y + 1, in.x.data(), in.w.data(), in.n); });
+       }},
+      {"gelu_mul", false,
+       [](K s, K t, In in) {
+         return compare(s, t, in.w, [&](K k, float* y) { k.gelu_mul(y + 1, in.x.data(), in.w.data(), in.n); });
+       }},
       {"softmax", false, [](K s, K t, In in) { return compare(s, t, in.w, [&](K k, float* y) { k.softmax(y + 1, in.n); }); }},
       {"log_sum_exp", false, [](K s, K t, In in) { return compare_log_sum_exp(s, t, in); }},
       {"to_bf16", false,

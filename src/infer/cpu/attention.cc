@@ -37,7 +37,8 @@ HeadCache::HeadCache(KvMemory& memory, const model::Config& config, KvType type,
       head_dim_(config.head_dim()),
       width_(rounded_up(config.head_dim(), kPositionBlock)),
       head_bytes_(kv_head_bytes(config, type)),
-      first_(layer * config.kv_heads * head_bytes_) {}
+      first_(layer * config.kv_heads * head_bytes_),
+      window_(config.window > 0 ? config.window : config.max_position) {}
 
 int64_t HeadCache::scratch(const model::Config& config, int64_t positions) {
   return QueryBlock::kMost * (rounded_up(positions, kPagePositions) + rounded_up(config.head_dim(), kPositionBlock));
@@ -82,29 +83,32 @@ void HeadCache::store(std::span<const int32_t> pages, int64_t position, int64_t 
 template <class T>
 void HeadCache::attend_as(const QueryBlock& block, int64_t kv_head, const kernels::Attention<T>& kernel, float* scratch) {
   const int64_t length = block.position + block.count;  // of the last query
-  const int64_t stride = rounded_up(length, kPagePositions);
+  const auto first_seen = [&](int64_t q) { return std::max<int64_t>(block.position + q + 1 - window_, 0); };
+  const int64_t first = first_seen(0) / kPagePositions * kPagePositions;  // of the scores
+  const int64_t stride = rounded_up(length - first, kPagePositions);
   float *scores = scratch, *sums = scratch + block.count * stride;
   const auto queries = static_cast<size_t>(block.count), head_dim = static_cast<size_t>(head_dim_),
              width = static_cast<size_t>(width_);
-  for (int64_t begin = 0; begin < length; begin += kPagePositions) {
+  for (int64_t begin = first; begin < length; begin += kPagePositions) {
     const T* keys = reinterpret_cast<const T*>(page(block.pages, begin, kv_head));
     // Several queries take whole pages, which the kernel does side by side; nobody looks at scores beyond `length`.
     const int64_t blocks = block.count > 1 ? kPagePositions / kPositionBlock
                                            : (std::min(length - begin, kPagePositions) + kPositionBlock - 1) / kPositionBlock;
-    kernel.scores(scores + begin, static_cast<size_t>(stride), block.queries, static_cast<size_t>(block.query_stride), queries,
-                  keys, scales(keys), head_dim, static_cast<size_t>(blocks));
+    kernel.scores(scores + begin - first, static_cast<size_t>(stride), block.queries, static_cast<size_t>(block.query_stride),
+                  queries, keys, scales(keys), head_dim, static_cast<size_t>(blocks));
   }
   for (int64_t q = 0; q < block.count; ++q) {
     float* row = scores + q * stride;
-    const int64_t own = block.position + q + 1;
-    kernels_.softmax(row, static_cast<size_t>(own));
-    std::fill(row + own, row + length, 0.0f);  // later queries of the block see these positions
+    const int64_t begin = first_seen(q) - first, end = block.position + q + 1 - first;
+    kernels_.softmax(row + begin, static_cast<size_t>(end - begin));
+    std::fill(row, row + begin, 0.0f);  // other queries of the block see these positions
+    std::fill(row + end, row + length - first, 0.0f);
   }
   std::fill_n(sums, block.count * width_, 0.0f);
-  for (int64_t begin = 0; begin < length; begin += kPagePositions) {
+  for (int64_t begin = first; begin < length; begin += kPagePositions) {
     const T* keys = reinterpret_cast<const T*>(page(block.pages, begin, kv_head));
     const float* scale = scales(keys);
-    kernel.values(sums, width, scores + begin, static_cast<size_t>(stride), queries, keys + kPagePositions * head_dim_,
+    kernel.values(sums, width, scores + begin - first, static_cast<size_t>(stride), queries, keys + kPagePositions * head_dim_,
                   scale == nullptr ? nullptr : scale + kPagePositions, width,
                   static_cast<size_t>(std::min(length - begin, kPagePositions)));
   }

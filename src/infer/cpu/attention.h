@@ -18,7 +18,7 @@ namespace spectra::infer {
 struct QueryBlock {
   static constexpr int64_t kMost = 16;
   const float* queries;  ///< (count, query_stride), after RoPE, times 1/sqrt(E)
-  float* out;            ///< (count, query_stride): Σ softmax(q . k) v over positions up to each query's own
+  float* out;  ///< (count, query_stride): Σ softmax(q . k) v over positions up to each query's own, of a window only the last
   int64_t query_stride;
   int64_t count;                   ///< at most kMost
   int64_t position;                ///< of the first
@@ -35,7 +35,8 @@ class HeadCache {
   /// Writes key and value (E) of `position`. Positions are written once, before they are read.
   void store(std::span<const int32_t> pages, int64_t position, int64_t kv_head, const float* key, const float* value,
              float* scratch);
-  /// Scores of all positions first, softmax, then the values in ascending order: the result does not depend on the block.
+  /// Scores of all positions first, softmax, then the values in ascending order: the result does not depend on the block. Pages
+  /// before the window of the first query are not read.
   void attend(const QueryBlock& block, int64_t kv_head, float* scratch);
 
  private:
@@ -52,7 +53,7 @@ class HeadCache {
   KvMemory& memory_;
   KvType type_;
   const kernels::Kernels& kernels_;
-  int64_t head_dim_, width_, head_bytes_, first_;
+  int64_t head_dim_, width_, head_bytes_, first_, window_;
 };
 
 }  // namespace spectra::infer

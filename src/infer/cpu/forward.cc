@@ -23,7 +23,8 @@ CpuForward::CpuForward(std::shared_ptr<const Model> model, ActivationType activa
       kv_type_(kv_type),
       kernels_(kernels),
       memory_(model_->config, kv_type, kv_bytes > 0 ? kv_bytes : whole_context(model_->config, kv_type)),
-      frequencies_(model::rope_frequencies(model_->config).inverse) {}
+      rope_(model::rope_frequencies(model_->config)),
+      ones_(static_cast<size_t>(widest_input(model_->config)), 1.0f) {}
 
 void CpuForward::run(const PreparedBatch& batch, const Observer& observer, Results& results) {
   for (const PageCopy& copy : batch.copies) memory_.copy_page(copy);

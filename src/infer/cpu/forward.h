@@ -33,7 +33,8 @@ class CpuForward final : public Forward {
   KvType kv_type_;
   const kernels::Kernels& kernels_;
   KvMemory memory_;
-  std::vector<double> frequencies_;  ///< (E/2) of RoPE
+  model::RopeFrequencies rope_;
+  std::vector<float> ones_;  ///< weights of plain norms
   Scratch scratch_;
 };
 

@@ -15,6 +15,13 @@
 
 namespace spectra::infer {
 
+/// What linear layers take: rows (N, cols) that all threads can read, through an RMSNorm unless `norm` is empty.
+struct LinearInput {
+  const float* rows;
+  int64_t cols;
+  const std::vector<float>& norm;
+};
+
 class ForwardPass {
  public:
   ForwardPass(Team& team, CpuForward& forward, const PreparedBatch& batch, const Observer& observer);
@@ -23,13 +30,17 @@ class ForwardPass {
  private:
   void embed();
   void layer(int64_t index);
-  void make_normed(const std::vector<float>& weight);
-  void show(std::initializer_list<const Linear*> layers);
-  void store_key_and_value(HeadCache& cache, int64_t t, int64_t kv_head);
+  void make_rows(const LinearInput& input, const Linear& w);
+  bool own_norms() const;
+  void show(std::initializer_list<Product> products);
+  void multiply(const LinearInput& input, std::initializer_list<Product> products);
+  void multiply_together(const LinearInput& input, std::initializer_list<Product> products, const Products::Done& done);
+  void prepare_head(float* x, int64_t t, int64_t head, const Linear& w, const std::vector<float>& norm, float scale);
+  void store_key_and_value(const Layer& w, HeadCache& cache, int64_t t, int64_t kv_head);
   void attend(HeadCache& cache, const Run& block, int64_t head);
   void attention(int64_t layer);
-  void add_to_residual(const Linear& w);
-  void swiglu(const Linear& gate, const Linear& up);
+  void add_to_residual(const LinearInput& input, const Linear& w);
+  void gated(const Layer& w);
 
   Team& team_;
   CpuForward& forward_;

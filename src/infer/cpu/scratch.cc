@@ -14,6 +14,8 @@ void grow(std::vector<float>& x, int64_t rows, int64_t cols) {
 
 }  // namespace
 
+int64_t widest_input(const model::Config& c) { return std::max({c.hidden, c.q_dim(), c.glu}); }
+
 ActivationType head_type(const Model& model) { return model.head.packed() ? ActivationType::kInt8 : ActivationType::kFp32; }
 
 void HeadScratch::reserve(const Model& model, ActivationType type, size_t wanted, int threads) {
@@ -30,14 +32,15 @@ void Scratch::reserve(const Model& model, ActivationType type, const PreparedBat
   const int64_t n = batch.count(), slots = std::max<int64_t>(n, threads);
   for (auto* x : {&cos, &sin}) grow(*x, n, c.head_dim() / 2);
   for (auto* x : {&residual, &update}) grow(*x, n, c.hidden);
-  grow(normed, slots, c.hidden);
-  for (auto* x : {&queries, &attended}) grow(*x, n, c.heads * c.head_dim());
+  const bool inner = c.sub_norms || c.linear_norms != model::LinearNorms::kNone;  // norms before o and down
+  grow(normed, slots, inner ? widest_input(c) : c.hidden);
+  for (auto* x : {&queries, &attended}) grow(*x, n, c.q_dim());
   for (auto* x : {&keys, &values}) grow(*x, n, c.kv_dim());
   for (auto* x : {&gate, &up}) grow(*x, n, c.glu);
   attention.resize(static_cast<size_t>(threads));
   for (auto& one : attention) grow(one, HeadCache::scratch(c, batch.longest), 1);
   if (slots > rounded.slots) rounded.reserve(model.linears(), type, slots);
-  tiles.reserve(std::max({c.hidden, c.heads * c.head_dim(), c.glu}), std::max<int64_t>(n, HeadScratch::kRows), threads);
+  tiles.reserve(widest_input(c), std::max<int64_t>(n, HeadScratch::kRows), threads);
   head.reserve(model, head_type(model), batch.wanted.size(), threads);
 }
 

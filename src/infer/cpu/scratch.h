@@ -28,7 +28,7 @@ struct Scratch {
   std::vector<Run> blocks;                    ///< the batch's runs, cut into blocks of queries
   std::vector<float> cos, sin;                ///< (N, E/2)
   std::vector<float> residual;                ///< (N, D): the residual stream
-  std::vector<float> normed;                  ///< (N or threads, D): it normed
+  std::vector<float> normed;                  ///< (N or threads, D, H E or F): what linear layers take, normed
   std::vector<float> queries, attended;       ///< (N, H E)
   std::vector<float> keys, values;            ///< (N, K E)
   std::vector<float> gate, up;                ///< (N, F); gate becomes their product
@@ -42,6 +42,9 @@ struct Scratch {
   void reserve(const Model& model, ActivationType type, const PreparedBatch& batch, int threads);
   void cut_runs(const PreparedBatch& batch);
 };
+
+/// Columns of the widest matrix in a layer.
+int64_t widest_input(const model::Config& config);
 
 /// What the head multiplies: int8 where it is int8 itself, whatever the other layers take; else fp32.
 ActivationType head_type(const Model& model);

@@ -103,6 +103,17 @@ TEST_P(EveryIsa, AgreesWithArithmeticInHigherPrecision) {
       const long double expected = x[i] / (1.0L + std::exp(-static_cast<long double>(x[i]))) * w[i];
       EXPECT_NEAR(y[i], static_cast<double>(expected), 1e-6 * std::fabs(static_cast<double>(expected)));
     }
+    k.relu2_mul(y.data(), x.data(), w.data(), n);
+    for (size_t i = 0; i < n; ++i) {
+      const double positive = std::max(0.0, static_cast<double>(x[i])), expected = positive * positive * static_cast<double>(w[i]);
+      EXPECT_NEAR(y[i], expected, 1e-6 * std::fabs(expected));
+    }
+    k.gelu_mul(y.data(), x.data(), w.data(), n);
+    for (size_t i = 0; i < n; ++i) {
+      const double gate = static_cast<double>(x[i]);
+      const double expected = gate * std::erfc(-gate / std::sqrt(2.0)) / 2 * static_cast<double>(w[i]);
+      EXPECT_NEAR(y[i], expected, 1e-6 * std::max(1.0, gate * gate) * std::fabs(expected));  // exp(-x²/2) of a rounded x²
+    }
     y = x;
     k.softmax(y.data(), n);
     for (size_t i = 0; i < n; ++i) {
