@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #ifdef _OPENMP
@@ -18,8 +19,9 @@ namespace spectra {
 namespace {
 
 int pool_size = 0;
+thread_local int scoped_size = 0;  // 0 = pool_size
 
-/// Returns what it was before.
+/// OpenMP's pool of this thread. Returns what it was before.
 int set_pool([[maybe_unused]] int threads) {
 #ifdef _OPENMP
   const int before = omp_get_max_threads();
@@ -65,9 +67,17 @@ int set_compute_threads(int threads) {
   return pool_size;
 }
 
-int compute_threads() { return pool_size > 0 ? pool_size : set_compute_threads(0); }
+int compute_threads() {
+  if (scoped_size > 0) return scoped_size;
+  return pool_size > 0 ? pool_size : set_compute_threads(0);
+}
 
-ScopedComputeThreads::ScopedComputeThreads(int threads) : before_(set_pool(threads)) {}
-ScopedComputeThreads::~ScopedComputeThreads() { set_pool(before_); }
+ScopedComputeThreads::ScopedComputeThreads(int threads)
+    : before_(std::exchange(scoped_size, threads)), pool_before_(set_pool(threads)) {}
+
+ScopedComputeThreads::~ScopedComputeThreads() {
+  scoped_size = before_;
+  set_pool(pool_before_);
+}
 
 }  // namespace spectra

@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/team.h"
 
-#include <thread>
+#include <sched.h>
+
+#include <chrono>
 
 #include "base/error.h"
 
 namespace spectra {
-namespace {
 
-// About 20 microseconds: longer than any step is uneven; then the core is given to whoever else wants it.
-constexpr int kSpins = 1000;
+// Longer than any step is uneven: whoever has not come by then has evidently lost its core.
+constexpr std::chrono::microseconds kStepSpin{50};
 
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
+TeamState::TeamState(int threads)
+    : size(threads), cores(new std::atomic<int>[static_cast<size_t>(threads)]), work(new Work[static_cast<size_t>(threads)]) {
+  for (int i = 0; i < threads; ++i) cores[static_cast<size_t>(i)] = -1;
 }
 
-}  // namespace
+bool Team::shares_core() const {
+  const int core = ::sched_getcpu();
+  std::atomic<int>& noted = state_.cores[static_cast<size_t>(rank_)];
+  if (noted.load(std::memory_order_relaxed) != core) noted.store(core, std::memory_order_relaxed);
+  bool shared = false;
+  for (int i = 0; i < state_.size; ++i)
+    shared |= i != rank_ && state_.cores[static_cast<size_t>(i)].load(std::memory_order_relaxed) == core;
+  return shared && core >= 0;
+}
 
 void Team::barrier() {
   if (state_.size == 1) return;
-  const uint32_t round = state_.round.load(std::memory_order_relaxed);
+  const uint32_t round = state_.round.now();
+  const bool shared = shares_core();
   if (state_.waiting.fetch_add(1, std::memory_order_acq_rel) + 1 == state_.size) {
     state_.waiting.store(0, std::memory_order_relaxed);
-    state_.round.store(round + 1, std::memory_order_release);
+    state_.round.advance();
     return;
   }
-  for (int spins = 0; state_.round.load(std::memory_order_acquire) == round;) {
-    if (++spins < kSpins)
-      pause();
-    else
-      std::this_thread::yield();
-  }
+  // Others that need this thread's own core to come here would wait for the end of a spin.
+  state_.round.wait(round, shared ? std::chrono::microseconds{0} : kStepSpin);
 }
 
 void Team::touch(int64_t chunks) {

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Threads that go through the same code together: one parallel region for a whole forward pass, with barriers between its steps.
-// Opening a region for every step costs microseconds each, and a small model has a hundred steps a token.
+// Threads that go through the same code together: one call for a whole forward pass, with barriers between its steps. Calling
+// them together for every step costs microseconds each, and a small model has a hundred steps a token.
+// They are threads of our own: OpenMP's spin for milliseconds between two parallel regions, whoever else wants the core.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "base/epoch.h"
 
 namespace spectra {
 
 /// What the threads of a team share.
 struct TeamState {
-  explicit TeamState(int most) : size(most), work(new Work[static_cast<size_t>(most)]) {}
+  explicit TeamState(int threads);
   int size;
   alignas(64) std::atomic<int> waiting{0};
-  alignas(64) std::atomic<uint32_t> round{0};
+  Epoch round;
+  /// The core that each thread was last seen on; -1 = not known. Read by all, written only where it changes.
+  std::unique_ptr<std::atomic<int>[]> cores;
   /// What is left of a thread's share of a loop: number of the loop, first chunk, last chunk + 1 (32, 16, 16 bits).
   struct alignas(64) Work {
     std::atomic<uint64_t> left{0};
@@ -35,6 +37,8 @@ class Team {
 
   /// Returns when all threads have come here; what they wrote before is seen by all after it.
   void barrier();
+  /// Notes the core that this thread is on, and says whether another thread was last seen there.
+  bool shares_core() const;
 
   struct Range {
     int64_t begin, end;
@@ -77,26 +81,7 @@ class Team {
   int64_t take(int rank, int64_t chunks, bool first);
 };
 
-/// Runs body(team) on `threads` threads of the OpenMP pool, or on this one where there is none. No exception may leave it.
-template <class Body>
-void run_team(int threads, const Body& body) {
-#ifdef _OPENMP
-  if (threads > 1) {
-    TeamState state(threads);
-#pragma omp parallel num_threads(threads)
-    {
-#pragma omp single
-      state.size = omp_get_num_threads();  // may be fewer than asked for, and barriers wait for all of them
-      Team team(state, omp_get_thread_num());
-      body(team);
-    }
-    return;
-  }
-#endif
-  static_cast<void>(threads);
-  TeamState state(1);
-  Team team(state, 0);
-  body(team);
-}
+/// Runs body(team) on `threads` threads: this one, and others that stay for the next call from here. No exception may leave it.
+void run_team(int threads, const std::function<void(Team&)>& body);
 
 }  // namespace spectra

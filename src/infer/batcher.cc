@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/team.h"
 #include "infer/limits.h"
 
 namespace spectra::infer {
@@ -273,9 +274,11 @@ void Batcher::store_prefix(Active& r, int64_t from) {
 /// Fills rows_, on all threads: a vocabulary is long, and callbacks need one thread.
 void Batcher::evaluate(const Results& results) {
   while (static_cast<int>(samplers_.size()) < compute_threads()) samplers_.emplace_back(Sampling());
-#pragma omp parallel for schedule(static, 1) if (rows_.size() > 1)
-  for (size_t thread = 0; thread < samplers_.size(); ++thread)
-    for (size_t i = thread; i < rows_.size(); i += samplers_.size()) evaluate(rows_[i], results.next(i), samplers_[thread]);
+  run_team(rows_.size() > 1 ? compute_threads() : 1, [&](Team& team) {
+    const auto thread = static_cast<size_t>(team.rank());
+    for (size_t i = thread; i < rows_.size(); i += static_cast<size_t>(team.size()))
+      evaluate(rows_[i], results.next(i), samplers_[thread]);
+  });
 }
 
 /// `next`: what a row is made from.

@@ -8,10 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/parallel.h"
+
 namespace spectra {
 namespace {
 
-/// Like run_team, on plain threads: which the thread sanitizer understands, and which there are without OpenMP too.
+/// Like run_team, with threads of this call alone.
 void on_threads(int threads, const std::function<void(Team&)>& body) {
   TeamState state(threads);
   std::vector<std::thread> all;
@@ -146,8 +148,70 @@ TEST(Team, RunTeamGivesEachThreadARank) {
     ++seen[static_cast<size_t>(team.rank())];
     if (team.rank() == 0) size = team.size();
   });
-  ASSERT_TRUE(size == 3 || size == 1);  // 1 without OpenMP
+  ASSERT_TRUE(size == 3 || size == 1);
   for (int rank = 0; rank < 3; ++rank) EXPECT_EQ(seen[static_cast<size_t>(rank)], rank < size ? 1 : 0);
+}
+
+// Many more threads than cores: whoever waits must let those have its core that it waits for.
+TEST(Team, ManyThreadsOnFewCoresPassEveryBarrier) {
+  const int threads = 4 * static_cast<int>(std::thread::hardware_concurrency()) + 1;
+  constexpr int kRounds = 300;
+  std::vector<int> value(static_cast<size_t>(threads)), wrong(static_cast<size_t>(threads));
+  run_team(threads, [&](Team& team) {
+    const auto mine = static_cast<size_t>(team.rank());
+    for (int round = 1; round <= kRounds; ++round) {
+      value[mine] = round;
+      team.barrier();
+      for (const int seen : value) wrong[mine] += seen != round;
+      team.barrier();
+    }
+  });
+  EXPECT_EQ(wrong, std::vector<int>(static_cast<size_t>(threads), 0));
+}
+
+/// What share_out gives to all threads of one call together.
+int64_t shared_out(int threads, int64_t count) {
+  std::atomic<int64_t> sum{0};
+  run_team(threads, [&](Team& team) {
+    EXPECT_EQ(team.size(), threads);
+    for (int loop = 0; loop < 3; ++loop) {
+      team.share_out(count, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
+      if (loop < 2) team.barrier();
+    }
+  });
+  return sum;
+}
+
+TEST(Team, CallsFollowEachOtherWithAnyNumberOfThreads) {
+  for (int round = 0; round < 50; ++round)
+    for (const int threads : {2, 2, 3, 1, 5}) ASSERT_EQ(shared_out(threads, 10 + round), 3 * (10 + round));
+}
+
+TEST(Team, ThreadsCallTeamsOfTheirOwn) {
+  constexpr size_t kCallers = 4;
+  std::vector<int64_t> sums(kCallers);
+  std::vector<std::thread> callers;
+  for (size_t i = 0; i < kCallers; ++i)
+    callers.emplace_back([&sums, i] {
+      for (int round = 0; round < 50; ++round) sums[i] += shared_out(2 + static_cast<int>(i % 2), 7);
+    });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sums, std::vector<int64_t>(kCallers, 50 * 3 * 7));
+}
+
+TEST(ComputeThreads, OfAScopeAreThoseOfItsThread) {
+  const int before = compute_threads();
+  {
+    const ScopedComputeThreads outer(before + 2);
+    EXPECT_EQ(compute_threads(), before + 2);
+    {
+      const ScopedComputeThreads inner(1);
+      EXPECT_EQ(compute_threads(), 1);
+    }
+    EXPECT_EQ(compute_threads(), before + 2);
+    std::thread([&] { EXPECT_EQ(compute_threads(), before); }).join();
+  }
+  EXPECT_EQ(compute_threads(), before);
 }
 
 }  // namespace
