@@ -7,10 +7,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/system.h"
+#include "cli/openmp_spin.h"
 #include "cli/parser.h"
 
 int main(int argc, char** argv) {
   using spectra::Exit;
+  spectra::cli::shorten_openmp_spin(argc, argv);
   spectra::catch_interrupts();
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit becomes an error like a full disk, after which partial files are removed
   try {
