@@ -15,7 +15,7 @@ double median(std::vector<double> values) {
 }
 
 /// The line fitted to some losses: y = mean + slope * (x - center).
-struct Trend {
+struct LossTrend {
   size_t lines = 0;
   double center = 0, mean = 0, slope = 0;
   double spread = 0;   ///< sum of the squared distances of x from its center
@@ -28,8 +28,8 @@ struct Trend {
     return squares / (count - 2) * (1 / count + (x - center) * (x - center) / spread);
   }
 };
-Trend fit_trend(const std::vector<double>& x, const std::vector<double>& y) {
-  Trend trend;
+LossTrend fit_trend(const std::vector<double>& x, const std::vector<double>& y) {
+  LossTrend trend;
   trend.lines = x.size();
   if (x.empty()) return trend;
   const double count = static_cast<double>(x.size());
@@ -45,7 +45,7 @@ Trend fit_trend(const std::vector<double>& x, const std::vector<double>& y) {
 }
 
 /// Losses over tokens, of the lines with from < tokens <= to.
-Trend trend_of(const TrainingRun& run, double from, double to) {
+LossTrend trend_of(const TrainingRun& run, double from, double to) {
   std::vector<double> tokens, losses;
   for (const LogPoint& point : run.log)
     if (point.tokens > from && point.tokens <= to && std::isfinite(point.loss))
@@ -63,7 +63,7 @@ Expectation expect_next(const std::vector<double>& calm) {
   const std::vector<double> before(calm.end() - static_cast<ptrdiff_t>(std::min(kBefore, calm.size())), calm.end());
   std::vector<double> numbers(before.size()), distances;
   std::iota(numbers.begin(), numbers.end(), 0.0);
-  const Trend trend = fit_trend(numbers, before);
+  const LossTrend trend = fit_trend(numbers, before);
   for (size_t i = 0; i < before.size(); ++i) distances.push_back(std::abs(before[i] - trend.at(numbers[i])));
   // Where a steep fall ends, its line goes on below the curve: the last lines know better.
   const double level =
@@ -82,7 +82,7 @@ std::vector<EventEffect> event_effects(const TrainingRun& run, double window) {
     double previous = 0;  // the last line before the event belongs to the window before it
     for (const LogPoint& point : run.log)
       if (point.tokens < at) previous = point.tokens;
-    const Trend before = trend_of(run, previous - width, previous), after = trend_of(run, previous, previous + width);
+    const LossTrend before = trend_of(run, previous - width, previous), after = trend_of(run, previous, previous + width);
     if (before.lines < 2 || after.lines < 2) continue;
     effects.push_back({name, at, before.mean, after.mean, after.at(at) - before.at(at),
                        std::sqrt(before.variance_at(at) + after.variance_at(at)), before.slope * total / 100,
@@ -113,7 +113,7 @@ std::vector<Spike> loss_spikes(const TrainingRun& run) {
 double final_loss(const TrainingRun& run, double share) {
   if (run.log.empty()) return LogPoint::kAbsent;
   const double total = run.log.back().tokens;
-  const Trend window = trend_of(run, total * (1 - share), total);
+  const LossTrend window = trend_of(run, total * (1 - share), total);
   return window.lines > 0 ? window.mean : LogPoint::kAbsent;
 }
 
@@ -123,7 +123,7 @@ std::vector<LossRatio> relative_loss(const TrainingRun& run, const TrainingRun& 
   const double total = std::min(run.log.back().tokens, base.log.back().tokens);
   for (int i = 0; i < windows; ++i) {
     const double from = total * i / windows, to = total * (i + 1) / windows;
-    const Trend a = trend_of(run, from, to), b = trend_of(base, from, to);
+    const LossTrend a = trend_of(run, from, to), b = trend_of(base, from, to);
     if (a.lines > 0 && b.lines > 0) ratios.push_back({(from + to) / 2, a.mean / b.mean});
   }
   return ratios;
