@@ -29,6 +29,9 @@ struct AdamW {
   float gradient_scale = 1;  ///< 1 / loss scale: the true gradient is g * gradient_scale
 };
 
+/// What the gate of a gated linear unit goes through: x sigmoid(x), max(x, 0)², x Φ(x).
+enum class Gate : uint8_t { kSilu, kRelu2, kGelu };
+
 /// Bytes of a device's memory.
 struct DeviceMemory {
   uint64_t free, total;
@@ -110,9 +113,20 @@ class Backend {
   virtual void attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in,
                                   const AttentionShape& shape) = 0;
 
-  // --- SwiGLU (Shazeer 2020) ------------------------------------------------------------------------------------
-  virtual void swiglu(Tensor h, Tensor gate_up) = 0;  ///< h (N, F) = silu(gate) * up; gate_up (N, 2F) = [gate | up]
-  virtual void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) = 0;
+  // --- gated linear units (Shazeer 2020) ------------------------------------------------------------------------
+  virtual void glu(Tensor h, Tensor gate_up, Gate gate) = 0;  ///< h (N, F) = f(gate) * up; gate_up (N, 2F) = [gate | up]
+  virtual void glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, Gate gate) = 0;
+
+  // --- inside a block: what stands between norms, linear layers and attention -----------------------------------
+  /// RMSNorm of each of G groups of E columns: y (N, G E) activation = x * rstd * w; rstd (G, N) master; w (1, E) master, empty = 1.
+  virtual void group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) = 0;
+  /// dx (N, G E) activation = gradient (overwrites; may be dy); dw (1, E) master +=, empty where w is.
+  virtual void group_norm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) = 0;
+  /// y (N, out) activation += b (1, out) master.
+  virtual void add_bias(Tensor y, Tensor b) = 0;
+  virtual void add_bias_backward(Tensor db, Tensor dy) = 0;  ///< db += sums of columns
+  /// y = s round(x / s), half to even, s = absmax / 127 of each row; y may be x. Backward: straight through.
+  virtual void round_int8(Tensor y, Tensor x) = 0;
 
   // --- loss -----------------------------------------------------------------------------------------------------
   /// Softmax cross-entropy of a chunk of rows. loss (1, 1) fp64 += sum of -log p[target]; rows with target < 0 count nothing.

@@ -68,12 +68,32 @@ void TimedBackend::attention_backward(const Qkv& d, Tensor dout, Tensor out, Ten
   timed(Part::kAttention, [&] { inner_->attention_backward(d, dout, out, lse, in, shape); });
 }
 
-void TimedBackend::swiglu(Tensor h, Tensor gate_up) {
-  timed(Part::kElementwise, [&] { inner_->swiglu(h, gate_up); });
+void TimedBackend::glu(Tensor h, Tensor gate_up, Gate gate) {
+  timed(Part::kElementwise, [&] { inner_->glu(h, gate_up, gate); });
 }
 
-void TimedBackend::swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) {
-  timed(Part::kElementwise, [&] { inner_->swiglu_backward(dgate_up, dh, gate_up); });
+void TimedBackend::glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, Gate gate) {
+  timed(Part::kElementwise, [&] { inner_->glu_backward(dgate_up, dh, gate_up, gate); });
+}
+
+void TimedBackend::group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
+  timed(Part::kElementwise, [&] { inner_->group_norm(y, rstd, x, w, eps); });
+}
+
+void TimedBackend::group_norm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) {
+  timed(Part::kElementwise, [&] { inner_->group_norm_backward(dx, dw, dy, x, rstd, w); });
+}
+
+void TimedBackend::add_bias(Tensor y, Tensor b) {
+  timed(Part::kElementwise, [&] { inner_->add_bias(y, b); });
+}
+
+void TimedBackend::add_bias_backward(Tensor db, Tensor dy) {
+  timed(Part::kElementwise, [&] { inner_->add_bias_backward(db, dy); });
+}
+
+void TimedBackend::round_int8(Tensor y, Tensor x) {
+  timed(Part::kElementwise, [&] { inner_->round_int8(y, x); });
 }
 
 void TimedBackend::cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) {

@@ -165,7 +165,7 @@ Tensor Stream::run(Step step, int64_t chunk) {
       x = stored_input(step, chunk);
       const Tensor gate_up = scratch(gate_up_out_, backend_.activation(), n, 2 * config_.glu);
       backend_.linear(gate_up, norm(hidden, mlp_norm_), gate_up_.weight);
-      backend_.swiglu(x, gate_up);
+      backend_.glu(x, gate_up, ops::Gate::kSilu);
       break;
     }
     case Step::kEnd: {

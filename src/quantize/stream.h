@@ -6,7 +6,7 @@
 //   kAttention  x = norm(h)                       input of q, k, v
 //   kOutput     x = attention(rope(qkv(norm(h)))) input of o
 //   kMlp        h += o(x), x = norm(h)            input of gate, up
-//   kDown       x = swiglu(gate_up(norm(h)))      input of down
+//   kDown       x = glu(gate_up(norm(h)))         input of down
 //   kEnd        h += down(x)                      no input
 //
 // Shapes: N tokens of a chunk, D hidden, H heads, K kv heads, E head dimension, F GLU.

@@ -28,7 +28,7 @@ struct TrainedParameter {
 /// What of the forward pass is kept for the backward pass; the rest is computed again there, from the same inputs by the same ops,
 /// so the gradients are the same bits.
 enum class Recompute : uint8_t {
-  kNone,       ///< everything is kept but swiglu's output, which costs a twentieth of the memory and next to no time
+  kNone,       ///< everything is kept but the output of the gated unit, which costs a twentieth of the memory and next to no time
   kSelective,  ///< the residual stream before each norm; attention and MLP blocks are computed again, without o and down
   kFull        ///< the residual stream before each layer; the layer is computed again, without down
 };

@@ -69,22 +69,61 @@ Weights::Weights(const model::Config& config, Precision precision, const Place& 
   stats = memory_.tensor(DType::kI64, static_cast<int64_t>(infos_.size()), 2);
   begin_block();
   embedding = stack({Slot::kEmbedding}, true);
-  for (int64_t l = 0; l < config.layers; ++l) {
-    LayerWeights layer;
-    begin_block();
-    layer.attention_norm = stack({Slot::kInputNorm}, true);
-    layer.qkv = linear({Slot::kQ, Slot::kK, Slot::kV});
-    layer.o = linear({Slot::kO});
-    begin_block();
-    layer.mlp_norm = stack({Slot::kPostNorm}, true);
-    layer.gate_up = linear({Slot::kGate, Slot::kUp});
-    layer.down = linear({Slot::kDown});
-    layers.push_back(layer);
-  }
+  for (int64_t l = 0; l < config.layers; ++l) layers.push_back(layer());
   begin_block();
   final_norm = stack({Slot::kFinalNorm}, true);
   head = config.tied ? quantized(embedding, 0, 1) : linear({Slot::kHead});
   SPECTRA_CHECK(parameters.size() == infos_.size(), "{} of {} parameters placed", parameters.size(), infos_.size());
+}
+
+/// In file order: see model::Slot.
+LayerWeights Weights::layer() {
+  LayerWeights layer;
+  begin_block();
+  layer.attention_norm = vector(Slot::kInputNorm);
+  layer.qkv = projections({{Slot::kQ, Slot::kQLinearNorm}, {Slot::kK, Slot::kKLinearNorm}, {Slot::kV, Slot::kVLinearNorm}});
+  if (config_.qkv_bias) layer.biases = {vector(Slot::kQBias), vector(Slot::kKBias), vector(Slot::kVBias)};
+  if (config_.head_norms) {
+    layer.head_norms.push_back({vector(Slot::kQHeadNorm), 0, config_.heads});
+    layer.head_norms.push_back({vector(Slot::kKHeadNorm), config_.heads, config_.kv_heads});
+  }
+  if (config_.sub_norms) layer.o.steps.push_back({false, vector(Slot::kAttentionSubNorm)});
+  add_projection(layer.o, {Slot::kO, Slot::kOLinearNorm});
+  begin_block();
+  layer.mlp_norm = vector(Slot::kPostNorm);
+  layer.gate_up = projections({{Slot::kGate, Slot::kGateLinearNorm}, {Slot::kUp, Slot::kUpLinearNorm}});
+  if (config_.sub_norms) layer.down.steps.push_back({false, vector(Slot::kMlpSubNorm)});
+  add_projection(layer.down, {Slot::kDown, Slot::kDownLinearNorm});
+  return layer;
+}
+
+/// The norm right before a linear layer, and rounding, where the config has them.
+void Weights::add_steps(std::vector<InputStep>& steps, Slot norm) {
+  if (config_.linear_norms == model::LinearNorms::kPlain) steps.push_back({});
+  if (config_.linear_norms == model::LinearNorms::kWeighted) steps.push_back({false, vector(norm)});
+  if (config_.activations == model::ActivationQuantizer::kInt8) steps.push_back({true, {}});
+}
+
+void Weights::add_projection(Projection& projection, const LinearSlots& slots) {
+  add_steps(projection.steps, slots.norm);
+  projection.linear = linear({slots.linear});
+}
+
+/// Linear layers that read the same input: stacked, but where their norms differ.
+std::vector<Projection> Weights::projections(const std::vector<LinearSlots>& slots) {
+  std::vector<Projection> result;
+  if (config_.linear_norms != model::LinearNorms::kWeighted) {
+    result.emplace_back();
+    add_steps(result[0].steps, slots[0].norm);
+    std::vector<Slot> linears;
+    for (const LinearSlots& one : slots) linears.push_back(one.linear);
+    result[0].linear = linear(linears);
+    return result;
+  }
+  result.resize(slots.size());  // in the file all norms come first
+  for (size_t i = 0; i < slots.size(); ++i) add_steps(result[i].steps, slots[i].norm);
+  for (size_t i = 0; i < slots.size(); ++i) result[i].linear = linear({slots[i].linear});
+  return result;
 }
 
 /// The next block's parameters: one tensor for all their gradients, so that they can travel together.
@@ -102,7 +141,7 @@ void Weights::begin_block() {
 
 /// Places the next parameters, which are those of `slots`. `everywhere`: the forward pass reads the master weight itself, so every
 /// rank keeps it.
-Stacked Weights::stack(std::initializer_list<Slot> slots, bool everywhere) {
+Stacked Weights::stack(const std::vector<Slot>& slots, bool everywhere) {
   Block& block = blocks.back();
   const size_t first = parameters.size();
   const int64_t cols = infos_[first].cols;
@@ -140,7 +179,7 @@ Stacked Weights::stack(std::initializer_list<Slot> slots, bool everywhere) {
   return {all.weight, all.gradient};
 }
 
-Linear Weights::linear(std::initializer_list<Slot> slots) {
+Linear Weights::linear(const std::vector<Slot>& slots) {
   const size_t first = parameters.size();
   return quantized(stack(slots, false), first, slots.size());
 }

@@ -3,7 +3,6 @@
 // The parameters of a Transformer and how they are stacked for the GEMMs: q, k, v are one matrix, gate and up another. Ranks share
 // the optimizer's work by blocks (ZeRO stage 1, Rajbhandari et al. 2020): the owner of a block keeps its masters and moments,
 // updates them and hands out what forward and backward read.
-#include <initializer_list>
 #include <vector>
 
 #include "train/memory.h"
@@ -22,13 +21,33 @@ struct Linear {
   ops::QuantizedWeight weight;  ///< (out, in)
 };
 
+/// What the input of a linear layer goes through before: a norm (its weight may be empty) or rounding.
+struct InputStep {
+  bool rounds = false;
+  Stacked norm;  ///< (1, in); empty = all ones
+};
+
+/// A linear layer, or some that read the same input and are stacked, with what their input goes through.
+struct Projection {
+  std::vector<InputStep> steps;  ///< in order
+  Linear linear;                 ///< (out, in)
+};
+
+/// Norm over each of some heads that lie side by side in qkv.
+struct HeadNorm {
+  Stacked norm;  ///< (1, E)
+  int64_t first_head, heads;
+};
+
 struct LayerWeights {
-  Stacked attention_norm;  ///< (1, D)
-  Linear qkv;              ///< ((H + 2K) E, D)
-  Linear o;                ///< (D, H E)
-  Stacked mlp_norm;        ///< (1, D)
-  Linear gate_up;          ///< (2F, D)
-  Linear down;             ///< (D, F)
+  Stacked attention_norm;            ///< (1, D)
+  std::vector<Projection> qkv;       ///< together ((H + 2K) E, D): one, or three where each has a norm of its own
+  std::vector<Stacked> biases;       ///< of q, k and v (1, out), or none
+  std::vector<HeadNorm> head_norms;  ///< of q and k, or none
+  Projection o;                      ///< (D, H E)
+  Stacked mlp_norm;                  ///< (1, D)
+  std::vector<Projection> gate_up;   ///< together (2F, D): one or two
+  Projection down;                   ///< (D, F)
 };
 
 class Weights {
@@ -53,9 +72,18 @@ class Weights {
     int64_t row_begin;
     size_t parameter, block;
   };
+  /// A linear layer's slot and that of the norm right before it.
+  struct LinearSlots {
+    model::Slot linear, norm;
+  };
   void begin_block();
-  Stacked stack(std::initializer_list<model::Slot> slots, bool everywhere);
-  Linear linear(std::initializer_list<model::Slot> slots);
+  Stacked stack(const std::vector<model::Slot>& slots, bool everywhere);
+  Stacked vector(model::Slot slot) { return stack({slot}, true); }
+  Linear linear(const std::vector<model::Slot>& slots);
+  LayerWeights layer();
+  void add_steps(std::vector<InputStep>& steps, model::Slot norm);
+  void add_projection(Projection& projection, const LinearSlots& slots);
+  std::vector<Projection> projections(const std::vector<LinearSlots>& slots);
   Linear quantized(const Stacked& stacked, size_t first, size_t count);
   void add_shards(ops::QuantizedWeight& weight, size_t first, size_t count);
 

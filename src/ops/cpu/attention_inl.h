@@ -389,7 +389,10 @@ constexpr void fill_type(Loops& t, Type type) {
   t.scale[type] = scale<T>;
   t.rmsnorm[type] = rmsnorm<T>, t.rmsnorm_backward[type] = rmsnorm_backward<T>;
   t.rope[type] = rope<T>;
-  t.swiglu[type] = swiglu<T>, t.swiglu_backward[type] = swiglu_backward<T>;
+  t.glu[0][type] = glu<T, SiluGate>, t.glu[1][type] = glu<T, Relu2Gate>, t.glu[2][type] = glu<T, GeluGate>;
+  t.glu_backward[0][type] = glu_backward<T, SiluGate>, t.glu_backward[1][type] = glu_backward<T, Relu2Gate>;
+  t.glu_backward[2][type] = glu_backward<T, GeluGate>;
+  t.round_int8[type] = round_int8<T>;
   t.ternary_codes[type] = ternary_codes<T>, t.binary_codes[type] = binary_codes<T>;
   t.attention_scratch[type] = attention_scratch<W>;
   t.attention[type] = attention<W>, t.attention_backward[type] = attention_backward<W>;

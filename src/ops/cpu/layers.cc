@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMSNorm, RoPE, attention and SwiGLU: which rows and heads the loops of loops.h run on.
+// RMSNorm, RoPE, attention and GLU: which rows and heads the loops of loops.h run on.
 #include <cmath>
 #include <cstring>
 
@@ -142,15 +142,15 @@ void CpuBackend::attention_backward(const Qkv& d, Tensor dout, Tensor out, Tenso
   each_kv_head(first, type, shape, loops_.attention_backward[type]);
 }
 
-void CpuBackend::swiglu(Tensor h, Tensor gate_up) {
+void CpuBackend::glu(Tensor h, Tensor gate_up, Gate gate) {
   SPECTRA_CHECK(type_of(h) == type_of(gate_up) && gate_up.cols == 2 * h.cols && gate_up.rows == h.rows);
-  const auto loop = loops_.swiglu[type_of(h)];
+  const auto loop = loops_.glu[static_cast<size_t>(gate)][type_of(h)];
   each_row(h.rows, [&](int64_t n) { loop(row(h, n), row(gate_up, n), at(gate_up, n, h.cols), h.cols); });
 }
 
-void CpuBackend::swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) {
+void CpuBackend::glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, Gate gate) {
   SPECTRA_CHECK(type_of(dh) == type_of(gate_up) && type_of(dgate_up) == type_of(gate_up) && gate_up.cols == 2 * dh.cols);
-  const auto loop = loops_.swiglu_backward[type_of(dh)];
+  const auto loop = loops_.glu_backward[static_cast<size_t>(gate)][type_of(dh)];
   const int64_t width = dh.cols;
   each_row(dh.rows, [&](int64_t n) {
     loop(row(dgate_up, n), at(dgate_up, n, width), row(dh, n), row(gate_up, n), at(gate_up, n, width), width);

@@ -56,8 +56,10 @@ struct Loops {
   void (*rmsnorm_backward[3])(float* dx, float* dw, const void* dy, const float* x, float rstd, const float* w, int64_t n);
   /// Rotates `heads` adjacent heads of 2 * half elements by the angles whose cosines and sines are given (half each).
   void (*rope[3])(void* x, int64_t heads, int64_t half, const float* cosines, const float* sines);
-  void (*swiglu[3])(void* h, const void* gate, const void* up, int64_t n);
-  void (*swiglu_backward[3])(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n);
+  /// [Gate][type]
+  void (*glu[3][3])(void* h, const void* gate, const void* up, int64_t n);
+  void (*glu_backward[3][3])(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n);
+  void (*round_int8[3])(void* y, const void* x, int64_t n);  ///< one row; y may be x
   /// [logits][dlogits] of one row; returns -log p[target]. dlogits = (p - onehot) * scale; nullptr = not wanted; may be the logits.
   float (*cross_entropy[3][3])(void* dlogits, const void* logits, int64_t n, int64_t target, float scale);
 

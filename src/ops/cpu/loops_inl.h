@@ -120,22 +120,73 @@ void rope(void* x_, int64_t heads, int64_t half, const float* cosines, const flo
 
 inline Vec sigmoid(Vec x) { return set(1) / (set(1) + exp(set(0) - x)); }
 
-template <class T>
-void swiglu(void* h, const void* gate, const void* up, int64_t n) {
+// The function f of a gate g: f(g), d f(g) and d f'(g).
+/// f = g s, f' = s (1 + g (1 - s)), s = sigmoid(g).
+struct SiluGate {
+  explicit SiluGate(Vec gate) : g(gate), s(sigmoid(gate)) {}
+  Vec value() const { return g * s; }
+  Vec value(Vec d) const { return d * g * s; }
+  Vec slope(Vec d) const { return d * s * fma(g, set(1) - s, set(1)); }
+  Vec g, s;
+};
+/// f = max(g, 0)².
+struct Relu2Gate {
+  explicit Relu2Gate(Vec gate) : g(max(gate, set(0))) {}
+  Vec value() const { return g * g; }
+  Vec value(Vec d) const { return d * g * g; }
+  Vec slope(Vec d) const { return d * (g + g); }
+  Vec g;
+};
+/// f = g Φ(g), f' = Φ(g) + g Φ'(g). Φ by the error function to 1.5e-7 (Abramowitz & Stegun 7.1.26).
+struct GeluGate {
+  explicit GeluGate(Vec gate) : g(gate) {
+    const Vec bell = exp(set(-0.5f) * g * g), size = abs(g);
+    const Vec t = set(1) / fma(size, set(0.3275911f * 0.70710678f), set(1));
+    Vec p = fma(t, set(1.061405429f), set(-1.453152027f));
+    p = fma(p, t, set(1.421413741f));
+    p = fma(p, t, set(-0.284496736f));
+    p = fma(p, t, set(0.254829592f));
+    const Vec erf = (set(1) - p * t * bell) * (g / max(size, set(1e-30f)));
+    below = fma(erf, set(0.5f), set(0.5f));
+    density = bell * set(0.39894228f);
+  }
+  Vec value() const { return g * below; }
+  Vec value(Vec d) const { return d * g * below; }
+  Vec slope(Vec d) const { return d * fma(g, density, below); }
+  Vec g, below, density;
+};
+
+template <class T, class F>
+void glu(void* h, const void* gate, const void* up, int64_t n) {
   each(n, [&](int64_t i, auto lanes) {
-    const Vec g = get(static_cast<const T*>(gate) + i, lanes);
-    put(static_cast<T*>(h) + i, lanes, g * sigmoid(g) * get(static_cast<const T*>(up) + i, lanes));
+    const F f(get(static_cast<const T*>(gate) + i, lanes));
+    put(static_cast<T*>(h) + i, lanes, f.value() * get(static_cast<const T*>(up) + i, lanes));
   });
 }
 
-/// d silu(g) / dg = s (1 + g (1 - s)), s = sigmoid(g).
-template <class T>
-void swiglu_backward(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n) {
+template <class T, class F>
+void glu_backward(void* dgate, void* dup, const void* dh, const void* gate, const void* up, int64_t n) {
   each(n, [&](int64_t i, auto lanes) {
-    const Vec g = get(static_cast<const T*>(gate) + i, lanes), d = get(static_cast<const T*>(dh) + i, lanes);
-    const Vec u = get(static_cast<const T*>(up) + i, lanes), s = sigmoid(g);
-    put(static_cast<T*>(dgate) + i, lanes, d * u * s * fma(g, set(1) - s, set(1)));
-    put(static_cast<T*>(dup) + i, lanes, d * g * s);
+    const F f(get(static_cast<const T*>(gate) + i, lanes));
+    const Vec d = get(static_cast<const T*>(dh) + i, lanes), u = get(static_cast<const T*>(up) + i, lanes);
+    put(static_cast<T*>(dgate) + i, lanes, f.slope(d * u));
+    put(static_cast<T*>(dup) + i, lanes, f.value(d));
+  });
+}
+
+template <class T>
+void round_int8(void* y, const void* x, int64_t n) {
+  Vec most = set(0);
+  each(n, [&](int64_t i, auto lanes) { most = max(most, abs(get(static_cast<const T*>(x) + i, lanes))); });
+  float lane[16];
+  put(lane, Full{}, most);
+  float largest_value = 0;
+  for (const float value : lane) largest_value = value > largest_value ? value : largest_value;
+  const float scale = largest_value / 127.0f;
+  const Vec step = set(scale), limit = set(127.0f);
+  each(n, [&](int64_t i, auto lanes) {
+    const Vec v = get(static_cast<const T*>(x) + i, lanes);
+    put(static_cast<T*>(y) + i, lanes, scale > 0 ? round_even(min(limit, max(set(-127.0f), v / step))) * step : set(0));
   });
 }
 

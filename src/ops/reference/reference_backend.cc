@@ -5,6 +5,8 @@
 
 #include "ops/reference/attention.h"
 #include "ops/reference/embedding.h"
+#include "ops/reference/glu.h"
+#include "ops/reference/inner.h"
 #include "ops/reference/linear.h"
 #include "ops/reference/loss.h"
 #include "ops/reference/memory.h"
@@ -12,7 +14,6 @@
 #include "ops/reference/optimizer.h"
 #include "ops/reference/quantize.h"
 #include "ops/reference/rope.h"
-#include "ops/reference/swiglu.h"
 
 namespace spectra::ops {
 
@@ -113,13 +114,40 @@ void ReferenceBackend<T>::attention_backward(const Qkv& d, Tensor dout, Tensor o
 }
 
 template <class T>
-void ReferenceBackend<T>::swiglu(Tensor h, Tensor gate_up) {
-  reference::swiglu(matrix<T>(h), matrix<T>(gate_up));
+void ReferenceBackend<T>::glu(Tensor h, Tensor gate_up, Gate gate) {
+  reference::glu(matrix<T>(h), matrix<T>(gate_up), gate);
 }
 
 template <class T>
-void ReferenceBackend<T>::swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) {
-  reference::swiglu_backward(matrix<T>(dgate_up), matrix<T>(dh), matrix<T>(gate_up));
+void ReferenceBackend<T>::glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, Gate gate) {
+  reference::glu_backward(matrix<T>(dgate_up), matrix<T>(dh), matrix<T>(gate_up), gate);
+}
+
+template <class T>
+void ReferenceBackend<T>::group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
+  reference::group_norm<T>(matrix<T>(y), matrix<T>(rstd), matrix<T>(x), w.data == nullptr ? nullptr : w.as<T>(), static_cast<T>(eps));
+}
+
+template <class T>
+void ReferenceBackend<T>::group_norm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) {
+  const bool weighted = w.data != nullptr;
+  reference::group_norm_backward<T>(matrix<T>(dx), weighted ? dw.as<T>() : nullptr, matrix<T>(dy), matrix<T>(x), matrix<T>(rstd),
+                                    weighted ? w.as<T>() : nullptr);
+}
+
+template <class T>
+void ReferenceBackend<T>::add_bias(Tensor y, Tensor b) {
+  reference::add_bias<T>(matrix<T>(y), b.as<T>());
+}
+
+template <class T>
+void ReferenceBackend<T>::add_bias_backward(Tensor db, Tensor dy) {
+  reference::add_bias_backward<T>(db.as<T>(), matrix<T>(dy));
+}
+
+template <class T>
+void ReferenceBackend<T>::round_int8(Tensor y, Tensor x) {
+  reference::round_int8(matrix<T>(y), matrix<T>(x));
 }
 
 template <class T>

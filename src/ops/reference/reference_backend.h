@@ -28,8 +28,13 @@ class ReferenceBackend : public HostBackend {
   void rope(Tensor x, int64_t heads, int64_t time, const Rotation& rotation, bool inverse) override;
   void attention(Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
   void attention_backward(const Qkv& d, Tensor dout, Tensor out, Tensor lse, const Qkv& in, const AttentionShape& shape) override;
-  void swiglu(Tensor h, Tensor gate_up) override;
-  void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) override;
+  void glu(Tensor h, Tensor gate_up, Gate gate) override;
+  void glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, Gate gate) override;
+  void group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) override;
+  void group_norm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) override;
+  void add_bias(Tensor y, Tensor b) override;
+  void add_bias_backward(Tensor db, Tensor dy) override;
+  void round_int8(Tensor y, Tensor x) override;
   void cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) override;
   void sum_squares(Tensor out, Tensor x) override;
   void adamw(Tensor w, Tensor g, Tensor m, Tensor v, const AdamW& hyper, double norm_squared, float clip) override;

@@ -273,11 +273,53 @@ TEST_P(CpuBackendTest, SwiGlu) {
       const int64_t rows = 41;
       const Tensor gate_up = b.activation(rows, 2 * width, normal(2 * rows * width, 1, 4)), h = b.activation(rows, width, {});
       const Tensor gradient = b.activation(rows, 2 * width, {});
-      b.backend.swiglu(h, gate_up);
-      b.backend.swiglu_backward(gradient, b.activation(rows, width, normal(rows * width, 2)), gate_up);
+      b.backend.glu(h, gate_up, Gate::kSilu);
+      b.backend.glu_backward(gradient, b.activation(rows, width, normal(rows * width, 2)), gate_up, Gate::kSilu);
       return std::vector<Values>{b.read(h), b.read(gradient)};
     });
   }
+}
+
+TEST_P(CpuBackendTest, OtherGates) {
+  for (const Gate gate : {Gate::kRelu2, Gate::kGelu}) {
+    for (const int64_t width : {5, 64, 90}) {
+      check([=](Bench& b) {
+        const int64_t rows = 41;
+        const Tensor gate_up = b.activation(rows, 2 * width, normal(2 * rows * width, 1, 4)), h = b.activation(rows, width, {});
+        const Tensor gradient = b.activation(rows, 2 * width, {});
+        b.backend.glu(h, gate_up, gate);
+        b.backend.glu_backward(gradient, b.activation(rows, width, normal(rows * width, 2)), gate_up, gate);
+        return std::vector<Values>{b.read(h), b.read(gradient)};
+      });
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, NormsOfGroupsAndBiases) {
+  for (const int64_t groups : {1, 4}) {
+    for (const bool weighted : {false, true}) {
+      check([=](Bench& b) {
+        const int64_t rows = 41, width = 22, cols = groups * width;
+        const Tensor x = b.activation(rows, cols, normal(rows * cols, 1)), y = b.activation(rows, cols, {});
+        const Tensor w = weighted ? b.master(1, width, normal(width, 2)) : Tensor(), rstd = b.master(groups, rows, {});
+        b.backend.group_norm(y, rstd, x, w, 1e-5f);
+        const Tensor d = b.activation(rows, cols, normal(rows * cols, 3)), dw = b.master(1, width, {}), db = b.master(1, cols, {});
+        b.backend.add_bias_backward(db, d);
+        b.backend.group_norm_backward(d, weighted ? dw : Tensor(), d, x, rstd, w);
+        b.backend.add_bias(y, b.master(1, cols, normal(cols, 4)));
+        return std::vector<Values>{b.read(y), b.read(rstd), b.read(d), b.read(dw), b.read(db)};
+      });
+    }
+  }
+}
+
+TEST_P(CpuBackendTest, RoundedRows) {
+  check([](Bench& b) {
+    const int64_t rows = 9, cols = 37;
+    const Tensor x = b.activation(rows, cols, normal(rows * cols, 1)), y = b.activation(rows, cols, {});
+    b.backend.round_int8(y, x);
+    return std::vector<Values>{b.read(y)};
+  });
 }
 
 TEST_P(CpuBackendTest, CrossEntropy) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every backward op of the reference against central finite differences in fp64. The loss is the inner product of the
 // op's output with a fixed random matrix, which is then the output's gradient.
+#include <algorithm>
+#include <iterator>
+
 #include "fp64.h"
 
 namespace spectra::ops {
@@ -167,11 +170,71 @@ INSTANTIATE_TEST_SUITE_P(KvHeads, AttentionGradients, ::testing::Values(1, 2, 4)
 
 TEST_F(Gradients, SwiGlu) {
   const Tensor gate_up = random(5, 6), h = zeros(5, 3), dh = random(5, 3), dgate_up = zeros(5, 6);
-  backend.swiglu_backward(dgate_up, dh, gate_up);
+  backend.glu_backward(dgate_up, dh, gate_up, Gate::kSilu);
   expect_gradient("gate_up", gate_up, dgate_up, [&] {
-    backend.swiglu(h, gate_up);
+    backend.glu(h, gate_up, Gate::kSilu);
     return dot(h, dh);
   });
+}
+
+TEST_F(Gradients, OtherGates) {
+  for (const Gate gate : {Gate::kRelu2, Gate::kGelu}) {
+    const Tensor gate_up = random(5, 6), h = zeros(5, 3), dh = random(5, 3), dgate_up = zeros(5, 6);
+    backend.glu_backward(dgate_up, dh, gate_up, gate);
+    expect_gradient("gate_up", gate_up, dgate_up, [&] {
+      backend.glu(h, gate_up, gate);
+      return dot(h, dh);
+    });
+  }
+}
+
+TEST_F(Gradients, GatesAtKnownPoints) {
+  const Tensor gate_up = zeros(1, 4), h = zeros(1, 2);
+  double* x = gate_up.as<double>();
+  x[0] = 1.5, x[1] = -0.5, x[2] = 2, x[3] = -3;
+  backend.glu(h, gate_up, Gate::kRelu2);
+  EXPECT_DOUBLE_EQ(h.as<double>()[0], 4.5);
+  EXPECT_DOUBLE_EQ(h.as<double>()[1], 0);
+  backend.glu(h, gate_up, Gate::kGelu);
+  EXPECT_NEAR(h.as<double>()[0], 2 * 1.5 * 0.9331927987311419, 1e-15);    // Φ(1.5)
+  EXPECT_NEAR(h.as<double>()[1], -3 * -0.5 * 0.3085375387259869, 1e-15);  // Φ(-0.5)
+}
+
+TEST_F(Gradients, NormsOfGroups) {
+  for (const int64_t groups : {1, 3}) {
+    for (const bool weighted : {false, true}) {
+      const Tensor x = random(5, 12), w = weighted ? random(1, 12 / groups) : Tensor(), dy = random(5, 12);
+      const Tensor y = zeros(5, 12), rstd = zeros(groups, 5), dw = weighted ? zeros(1, 12 / groups) : Tensor();
+      const auto loss = [&] {
+        backend.group_norm(y, rstd, x, w, 1e-2f);
+        return dot(y, dy);
+      };
+      loss();
+      const Tensor dx = copy(dy);
+      backend.group_norm_backward(dx, dw, dx, x, rstd, w);
+      expect_gradient("x", x, dx, loss);
+      if (weighted) expect_gradient("w", w, dw, loss);
+    }
+  }
+}
+
+TEST_F(Gradients, Bias) {
+  const Tensor x = random(5, 4), b = random(1, 4), dy = random(5, 4), db = zeros(1, 4);
+  backend.add_bias_backward(db, dy);
+  expect_gradient("b", b, db, [&] {
+    const Tensor y = copy(x);
+    backend.add_bias(y, b);
+    return dot(y, dy);
+  });
+}
+
+TEST_F(Gradients, Int8RoundsHalfToEvenAndKeepsTheLargest) {
+  const Tensor x = zeros(2, 4), y = zeros(2, 4);
+  const double values[] = {127, -2.5, 3.5, 0.4};
+  std::copy(std::begin(values), std::end(values), x.as<double>());
+  backend.round_int8(y, x);
+  const double wanted[] = {127, -2, 4, 0, 0, 0, 0, 0};
+  for (size_t i = 0; i < 8; ++i) EXPECT_EQ(y.as<double>()[i], wanted[i]) << i;
 }
 
 TEST_F(Gradients, CrossEntropy) {

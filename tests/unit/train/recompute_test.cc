@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/system.h"
+#include "every_variant.h"
 #include "unit/train/tiny_models.h"
 
 namespace spectra::train {
@@ -19,9 +20,12 @@ struct Model {
 std::vector<Model> models() {
   std::vector<Model> all = {{"float", test::tiny_config(model::Family::kFloat)},
                             {"ternary_shards", test::tiny_config(model::Family::kTernary, 2)},
-                            {"grouped_tied", test::tiny_config(model::Family::kFloat)}};
+                            {"grouped_tied", test::tiny_config(model::Family::kFloat)},
+                            {"every_variant", test::every_variant_small()},
+                            {"bitnet", test::tiny_config(model::Family::kTernary)}};
   all[2].config.kv_heads = 2;
   all[2].config.tied = true;
+  model::apply_family(all[4].config, "bitnet");
   for (Model& model : all) {
     model.config.hidden = 64;
     model.config.layers = 3;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "every_variant.h"
 #include "ops/reference/reference_backend.h"
 #include "unit/train/tiny_models.h"
 
@@ -68,6 +69,17 @@ void expect_gradients(const model::Config& config) {
       EXPECT_GT(size, 0) << p.info.name;
       EXPECT_NEAR(slope, kScale * (above - below) / (2 * kStep), 1e-6 * std::sqrt(size)) << p.info.name;
     }
+  }
+}
+
+TEST(TransformerGradients, EveryVariant) { expect_gradients(test::every_variant_small()); }
+
+TEST(TransformerGradients, NormsBeforeLinears) {
+  for (const model::LinearNorms norms : {model::LinearNorms::kPlain, model::LinearNorms::kWeighted}) {
+    model::Config config = test::every_variant_small();
+    config.linear_norms = norms;
+    config.activation = model::Activation::kGelu;
+    expect_gradients(config);
   }
 }
 
