@@ -118,7 +118,8 @@ class Backend {
   virtual void glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, Gate gate) = 0;
 
   // --- inside a block: what stands between norms, linear layers and attention -----------------------------------
-  /// RMSNorm of each of G groups of E columns: y (N, G E) activation = x * rstd * w; rstd (G, N) master; w (1, E) master, empty = 1.
+  /// RMSNorm of each of G groups of E columns: y (N, G E) activation = x * rstd * w; rstd (G, N) master; w (1, E) master, empty
+  /// = 1.
   virtual void group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) = 0;
   /// dx (N, G E) activation = gradient (overwrites; may be dy); dw (1, E) master +=, empty where w is.
   virtual void group_norm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) = 0;

@@ -19,19 +19,19 @@ using Prepared = std::vector<StepActivations>;
 
 /// What the backward of one layer needs again.
 struct LayerActivations {
-  ops::Tensor attention_norm;  ///< (N, D) A, input of q, k, v
-  ops::Tensor attention_rstd;  ///< (1, N) M
+  ops::Tensor attention_norm;                        ///< (N, D) A, input of q, k, v
+  ops::Tensor attention_rstd;                        ///< (1, N) M
   std::vector<Prepared> qkv_inputs, gate_up_inputs;  ///< of each projection
   Prepared o_inputs, down_inputs;                    ///< those of down are one for all layers, as h
-  ops::Tensor qkv;             ///< (N, (H + 2K) E) A, after RoPE where heads have no norms
-  ops::Tensor qk;              ///< (N, (H + K) E) A: normed heads after RoPE; without head norms these columns of qkv
+  ops::Tensor qkv;                                   ///< (N, (H + 2K) E) A, after RoPE where heads have no norms
+  ops::Tensor qk;                      ///< (N, (H + K) E) A: normed heads after RoPE; without head norms these columns of qkv
   std::vector<ops::Tensor> head_rstd;  ///< (heads, N) M of each head norm
-  ops::Tensor attention;       ///< (N, H E) A, input of o
-  ops::Tensor lse;             ///< (B H, T) M
-  ops::Tensor mlp_norm;        ///< (N, D) A, input of gate and up
-  ops::Tensor mlp_rstd;        ///< (1, N) M
-  ops::Tensor gate_up;         ///< (N, 2F) A
-  ops::Tensor h;               ///< (N, F) A, input of down; one for all layers, computed again from gate_up
+  ops::Tensor attention;               ///< (N, H E) A, input of o
+  ops::Tensor lse;                     ///< (B H, T) M
+  ops::Tensor mlp_norm;                ///< (N, D) A, input of gate and up
+  ops::Tensor mlp_rstd;                ///< (1, N) M
+  ops::Tensor gate_up;                 ///< (N, 2F) A
+  ops::Tensor h;                       ///< (N, F) A, input of down; one for all layers, computed again from gate_up
 };
 
 /// Gradients on the way back; every layer reuses them.

@@ -43,8 +43,7 @@ uint64_t scratch_bytes(const model::Config& config, const Recipe& recipe) {
   for (const model::Parameter& parameter : model::parameters(config)) largest = std::max(largest, parameter.rows * parameter.cols);
   int64_t bytes = (4 + 4 + 2) * largest;
   if (recipe.precision == "fp16") {
-    const int64_t tokens = recipe.micro_batch * recipe.sequence,
-                  widest = std::max(2 * config.glu, config.qkv_dim());
+    const int64_t tokens = recipe.micro_batch * recipe.sequence, widest = std::max(2 * config.glu, config.qkv_dim());
     bytes += 4 * (config.vocab * config.hidden + 2 * std::max(tokens * widest, std::min(tokens, kHeadRows) * config.vocab));
   }
   return static_cast<uint64_t>(bytes);

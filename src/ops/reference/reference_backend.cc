@@ -125,7 +125,8 @@ void ReferenceBackend<T>::glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_u
 
 template <class T>
 void ReferenceBackend<T>::group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
-  reference::group_norm<T>(matrix<T>(y), matrix<T>(rstd), matrix<T>(x), w.data == nullptr ? nullptr : w.as<T>(), static_cast<T>(eps));
+  reference::group_norm<T>(matrix<T>(y), matrix<T>(rstd), matrix<T>(x), w.data == nullptr ? nullptr : w.as<T>(),
+                           static_cast<T>(eps));
 }
 
 template <class T>
