@@ -3,7 +3,8 @@
 # make setup  install what building and running needs (Debian 12, apt)
 # make demo   set up, build, train two small models, pack one, compare them: demo/report.html
 # make test   set up for testing, build, run every check and test
-.PHONY: all setup demo test format clean
+# make test-deep   sanitizers and fuzzing
+.PHONY: all setup setup-test demo test test-deep format clean
 
 all:
 	@mkdir -p build
@@ -17,9 +18,14 @@ demo: setup
 	$(MAKE) all
 	examples/demo.sh build/release/spectra demo
 
-test: setup
+setup-test: setup
 	packaging/setup.sh packaging/apt-test.txt
+
+test: setup-test
 	tests/run.sh
+
+test-deep: setup-test
+	tests/deep.sh
 
 format:
 	git ls-files '*.cc' '*.h' '*.c' '*.hpp' '*.cpp' | xargs clang-format -i

@@ -37,8 +37,8 @@ template <class T>
 struct Gelu {
   explicit Gelu(T gate)
       : g(gate),
-        below((1 + std::erf(gate * T{0.70710678118654752440})) / 2),
-        density(T{0.39894228040143267794} * std::exp(-gate * gate / 2)) {}
+        below((1 + std::erf(gate * static_cast<T>(0.70710678118654752440))) / 2),
+        density(static_cast<T>(0.39894228040143267794) * std::exp(-gate * gate / 2)) {}
   T value(T d) const { return d * g * below; }
   T slope(T d) const { return d * (below + g * density); }
   T g, below, density;

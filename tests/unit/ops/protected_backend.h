@@ -104,10 +104,19 @@ class ProtectedBackend final : public ops::Backend {
                           const ops::AttentionShape& shape) override {
     loops_.attention_backward(near(d), near(dout), near(out), near(lse), near(in), near(shape));
   }
-  void swiglu(Tensor h, Tensor gate_up) override { loops_.swiglu(near(h), near(gate_up)); }
-  void swiglu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up) override {
-    loops_.swiglu_backward(near(dgate_up), near(dh), near(gate_up));
+  void glu(Tensor h, Tensor gate_up, ops::Gate gate) override { loops_.glu(near(h), near(gate_up), gate); }
+  void glu_backward(Tensor dgate_up, Tensor dh, Tensor gate_up, ops::Gate gate) override {
+    loops_.glu_backward(near(dgate_up), near(dh), near(gate_up), gate);
   }
+  void group_norm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) override {
+    loops_.group_norm(near(y), near(rstd), near(x), near(w), eps);
+  }
+  void group_norm_backward(Tensor dx, Tensor dw, Tensor dy, Tensor x, Tensor rstd, Tensor w) override {
+    loops_.group_norm_backward(near(dx), near(dw), near(dy), near(x), near(rstd), near(w));
+  }
+  void add_bias(Tensor y, Tensor b) override { loops_.add_bias(near(y), near(b)); }
+  void add_bias_backward(Tensor db, Tensor dy) override { loops_.add_bias_backward(near(db), near(dy)); }
+  void round_int8(Tensor y, Tensor x) override { loops_.round_int8(near(y), near(x)); }
   void cross_entropy(Tensor loss, Tensor dlogits, Tensor logprobs, Tensor logits, const int32_t* targets, float scale) override {
     loops_.cross_entropy(near(loss), near(dlogits), near(logprobs), near(logits), memory_.near(targets), scale);
   }
