@@ -60,12 +60,12 @@ def sharpen(directory):
 
 
 class Gguf(harness.Case):
-    def compare(self, mine, theirs, tolerance):
-        """The 50 most probable tokens: each to a relative tolerance, and to 1e-3 of one."""
+    def compare(self, mine, theirs, tolerance, most=1e-3):
+        """The 50 most probable tokens: each to a relative tolerance, and to `most` of one."""
         top = sorted(theirs.items(), key=lambda item: -item[1])[:50]
         self.assertGreater(top[0][1], 0.002, "a model that prefers nothing tests nothing")
         for token, probability in top:
-            self.assertAlmostEqual(mine[token], probability, delta=min(tolerance * probability, 1e-3), msg=token)
+            self.assertAlmostEqual(mine[token], probability, delta=min(tolerance * probability, most), msg=token)
 
     def compare_loosely(self, mine, theirs, tolerance):
         """Half the sum of differences, as far as the two lists go."""
@@ -87,12 +87,13 @@ class Gguf(harness.Case):
         mine = [ours(packed, ids) for ids in PREFIXES]
         answers = dict(zip(TYPES, llama([(files[kind], texts, PREFIXES) for kind in TYPES])))
 
-        # llama.cpp rounds keys and values to fp16 in all types, and activations to 8 bits in the quantized ones.
+        # llama.cpp rounds keys and values to fp16 in all types, activations to fp16 where weights are (0.0011 of 0.27 was seen on a
+        # CPU without AVX-512), and to 8 bits in the quantized ones.
         for kind, answer in answers.items():
             for one, other in zip(mine, answer["probabilities"]):
                 with self.subTest(kind):
                     if kind in ("f32", "f16"):
-                        self.compare(one, other, 0.01)
+                        self.compare(one, other, 0.01, 1e-3 if kind == "f32" else 2e-3)
                     else:
                         self.compare_loosely(one, other, 0.02 if kind == "bf16" else 0.1)
         self.assertEqual(answers["tq1_0"]["probabilities"], answers["tq2_0"]["probabilities"])
