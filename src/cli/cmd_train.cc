@@ -162,28 +162,30 @@ void run_train(const TrainOptions& options) {
 
 Command make_train() {
   const auto a = std::make_shared<TrainOptions>();
-  return {.name = "train",
-          .summary = "pretrain a model from a recipe; stops and resumes exactly",
-          .options = {{.name = "RECIPE",
-                       .help = "the recipe, a TOML file; `--print-config` shows every key",
-                       .target = &a->recipe,
-                       .required = true},
-                      {.name = "-o,--out", .help = "run directory (default: runs/NAME of the recipe)", .target = &a->out},
-                      {.name = "--resume", .help = "continue the run in --out from its newest checkpoint", .target = &a->resume},
-                      {.name = "--dry-run",
-                       .help = "print parameters, steps, memory, disk and FLOPs, and train nothing",
-                       .target = &a->dry_run},
-                      {.name = "--tokens-per-second",
-                       .help = "with --dry-run: measured speed, to tell how long the run takes",
-                       .target = &a->tokens_per_second},
-                      {.name = "--set", .help = "one setting, section.key=value; may be repeated", .target = &a->settings},
-                      {.name = "--print-config",
-                       .help = "print every setting and where it came from, and train nothing",
-                       .target = &a->print_config}},
-          .run = [a] { run_train(*a); },
-          .examples = {"spectra train recipes/books-10m-tri.toml --out runs/tri",
-                       "spectra train recipes/books-10m-tri.toml --out runs/tri --resume",
-                       "spectra train recipes/books-10m-tri.toml --set train.seed=2 --set schedule.lr=1e-3 --print-config"}};
+  return {
+      .name = "train",
+      .summary = "pretrain a model from a recipe; stops and resumes exactly",
+      .options = {{.name = "RECIPE",
+                   .help = "the recipe, a TOML file; `--print-config` shows every key",
+                   .target = &a->recipe,
+                   .required = true},
+                  {.name = "-o,--out", .help = "run directory (default: runs/NAME of the recipe)", .target = &a->out},
+                  {.name = "--resume", .help = "continue the run in --out from its newest checkpoint", .target = &a->resume},
+                  {.name = "--dry-run",
+                   .help = "print parameters, steps, memory, disk and FLOPs, and train nothing",
+                   .target = &a->dry_run},
+                  {.name = "--tokens-per-second",
+                   .help = "with --dry-run: measured speed, to tell how long the run takes",
+                   .target = &a->tokens_per_second},
+                  {.name = "--device", .help = "where to train: auto, cpu or cuda (default: train.device)", .target = &a->device},
+                  {.name = "--set", .help = "one setting, section.key=value; may be repeated", .target = &a->settings},
+                  {.name = "--print-config",
+                   .help = "print every setting and where it came from, and train nothing",
+                   .target = &a->print_config}},
+      .run = [a] { run_train(*a); },
+      .examples = {"spectra train recipes/books-10m-tri.toml --out runs/tri",
+                   "spectra train recipes/books-10m-tri.toml --out runs/tri --resume",
+                   "spectra train recipes/books-10m-tri.toml --set train.seed=2 --set schedule.lr=1e-3 --print-config"}};
 }
 
 }  // namespace spectra::cli

@@ -119,6 +119,12 @@ TEST(Options, RequiredOnesAreAskedFor) {
     }
 }
 
+TEST(Options, TrainingTakesADevice) {
+  const Command command = command_named("train");
+  ASSERT_TRUE(parse(command, {"recipe.toml", "--device", "cpu"}));
+  EXPECT_EQ(value_of(test::option_named(command, "--device")), "cpu");
+}
+
 TEST(Options, ThreadsHaveALimit) {
   for (const char* threads : {"-1", "4097"})
     EXPECT_EQ(code_of([&] { parse(command_named("doctor"), {"--threads", threads}); }), Exit::kUsage);
