@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/half.h"
+#include "base/rng.h"
+#include "every_variant.h"
 #include "format/model_directory.h"
 #include "infer/engine.h"
 #include "lowbit/packed.h"
@@ -43,18 +45,28 @@ void round_masters(ops::Backend& backend, Transformer& model) {
   model.quantize();
 }
 
-class TrainedModel : public testing::TestWithParam<model::Family> {};
+/// Norms and biases that differ from each other, as after training.
+void disturb_vectors(ops::Backend& backend, Transformer& model) {
+  for (TrainedParameter& parameter : model.parameters()) {
+    if (!parameter.info.vector()) continue;
+    std::vector<float> values(static_cast<size_t>(parameter.weight.size()));
+    backend.copy_out(values.data(), parameter.weight);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] += 0.2f * static_cast<float>(Rng(7, static_cast<uint64_t>(parameter.info.slot)).normal_at(i));
+    backend.copy_in(parameter.weight, values.data());
+  }
+}
 
-TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
-  model::Config config = test::tiny_config(GetParam(), GetParam() == model::Family::kFloat ? 1 : 2);
-  config.max_position = kModelTime;
+/// Scores `time` tokens by the training forward pass and by the engine, and compares the logprobs.
+void expect_the_same(const model::Config& config, int64_t time, bool disturbed) {
   const auto backend = ops::make_backend("cpu", "reference");
-  Transformer model(*backend, config, 1, kModelTime);
+  Transformer model(*backend, config, 1, time);
   model.initialize(3);
+  if (disturbed) disturb_vectors(*backend, model);
   round_masters(*backend, model);
-  const std::vector<int32_t> tokens = test::tokens(1, kModelTime, config.vocab),
-                             targets = test::tokens(2, kModelTime, config.vocab);
-  std::vector<float> expected(kModelTime);
+  const auto count = static_cast<size_t>(time);
+  const std::vector<int32_t> tokens = test::tokens(1, count, config.vocab), targets = test::tokens(2, count, config.vocab);
+  std::vector<float> expected(count);
   model.reset_loss();
   model.evaluate(tokens, targets, expected);
 
@@ -63,17 +75,36 @@ TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
   infer::Engine engine(infer::load_model(temporary / "model"), {.activations = infer::ActivationType::kFp32});
   infer::Batch batch;
   const int32_t sequence = engine.open_sequence();
-  for (int32_t i = 0; i < kModelTime; ++i) {
-    batch.add(tokens[static_cast<size_t>(i)], i, sequence);
-    batch.targets.push_back({i, targets[static_cast<size_t>(i)]});
+  for (size_t i = 0; i < count; ++i) {
+    batch.add(tokens[i], static_cast<int32_t>(i), sequence);
+    batch.targets.push_back({static_cast<int32_t>(i), targets[i]});
   }
-  const infer::Results output = engine.forward(batch);
+  const infer::Results& output = engine.forward(batch);
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(output.scores[i].logprob, expected[i], 2e-5) << "token " << i;
+}
+
+class TrainedModel : public testing::TestWithParam<model::Family> {};
+
+TEST_P(TrainedModel, IsTheModelThatInferenceRuns) {
+  model::Config config = test::tiny_config(GetParam(), GetParam() == model::Family::kFloat ? 1 : 2);
+  config.max_position = kModelTime;
+  expect_the_same(config, kModelTime, false);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, TrainedModel,
                          testing::Values(model::Family::kFloat, model::Family::kTernary, model::Family::kBinary),
                          [](const auto& p) { return model::family_name(p.param); });
+
+TEST(TrainedVariants, AllAtOnceAreTheModelThatInferenceRuns) {
+  for (const model::LinearNorms norms : {model::LinearNorms::kNone, model::LinearNorms::kPlain, model::LinearNorms::kWeighted}) {
+    SCOPED_TRACE(model::linear_norms_name(norms));
+    model::Config config = test::every_variant();  // the text is longer than its window, and than a page of keys
+    config.family = model::Family::kTernary;
+    config.shards = 2;
+    config.linear_norms = norms;
+    expect_the_same(config, 90, true);
+  }
+}
 
 TEST(TrainedShards, SixShardsGiveAtMostSevenAbsoluteValues) {
   model::Config config = test::tiny_config(model::Family::kTernary, 6);
