@@ -3,7 +3,7 @@
 # make setup  install what building and running needs (Debian 12, apt)
 # make demo   set up, build, train two small models, pack one, compare them: demo/report.html
 # make test   set up for testing, build, run every check and test
-# make test-deep   sanitizers and fuzzing
+# make test-deep   the same with sanitizers, and fuzzing
 .PHONY: all setup setup-test demo test test-deep format clean
 
 all:

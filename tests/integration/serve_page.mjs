@@ -67,8 +67,12 @@ await page.evaluate(() => {  // so long that it can be stopped: the server delay
   };
 });
 await page.click("#go");
-await page.waitForFunction(() => document.querySelectorAll("#out .token").length > 3);
-await page.click("#halt");
+await page.waitForFunction(() => {  // in the page: a click from here may come after the text has ended
+  const halt = document.getElementById("halt");
+  if (halt.disabled || document.querySelectorAll("#out .token").length <= 3) return false;
+  halt.click();
+  return true;
+});
 await page.waitForFunction(() => document.getElementById("status").textContent.includes("stopped"));
 seen.stopped = await status();
 await browser.close();

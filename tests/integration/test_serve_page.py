@@ -22,7 +22,7 @@ class Page(harness.Case):
         model = self.directory / "stories"
         spectra("convert", MODEL / "stories260K.bin", model, "--tokenizer", MODEL / "tok512.bin")
         random = self.directory / "random"
-        spectra("init", "--hidden", 64, "--glu", 160, "--heads", 4, "--layers", 3, "--tokenizer", model, "--packed", "2bit", "--out", random)
+        spectra("init", "--hidden", 1024, "--glu", 2560, "--heads", 8, "--layers", 3, "--tokenizer", model, "--packed", "2bit", "--out", random)  # slow enough to be stopped
         with Server(model, random) as server:
             stopped = server.json("/v1/completions", {"prompt": "Lily went", "max_tokens": 60, "temperature": 0, "stop": "the"})["choices"][0]["text"]
             expected = server.json("/v1/completions", {"prompt": "Lily went", "max_tokens": 30, "temperature": 0})["choices"][0]["text"]
